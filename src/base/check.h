@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// CHECK: always-on test of our own invariants. Never for input from outside: that is a Result (error.h).
+// A failed CHECK prints the place, the condition and the message to stderr and aborts the process.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace sluice::base {
+
+[[noreturn]] void check_failed(const char* file, int line, const char* condition, std::string_view message);
+
+}  // namespace sluice::base
+
+#define CHECK(condition, ...)                                                                     \
+  do {                                                                                            \
+    if (!(condition)) [[unlikely]]                                                                \
+      ::sluice::base::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__)); \
+  } while (false)

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session wants sent: bytes and file ranges, in order. The session appends, the transport (runtime, or the
+// simulator) drains with as few system calls as it can: neighbouring bytes are one piece, a file range is sent
+// by sendfile. One outbox per connection, owned by the connection's shard.
+//
+// It has no bound of its own: a session stops producing at `high_water` and goes on when on_drained() says
+// the transport got below `low_water`. Buffers above `keep_bytes` are given back when the outbox runs empty, so an idle
+// connection holds nothing.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/ports.h"
+
+namespace sluice::base {
+
+class Outbox {
+ public:
+  static constexpr std::size_t high_water_bytes = 1 << 20;
+  static constexpr std::size_t low_water_bytes = 1 << 18;
+  static constexpr std::size_t keep_bytes = 4096;
+
+  struct Piece {
+    std::size_t begin = 0;         // bytes: range in the buffer
+    std::size_t size = 0;
+    std::shared_ptr<File> file;    // file range when set
+    std::uint64_t position = 0;
+  };
+
+  // Bytes appended through the returned writer go out after everything queued before. The writer is valid until
+  // the next call of any other member.
+  ByteBuffer& begin_bytes();   // append to it, then end_bytes()
+  void end_bytes();
+  void write(ByteView bytes);
+  void write_file(std::shared_ptr<File> file, std::uint64_t position, std::size_t size);
+
+  bool empty() const { return pending_bytes_ == 0; }
+  std::size_t pending_bytes() const { return pending_bytes_; }
+  bool above_high_water() const { return pending_bytes_ >= high_water_bytes; }
+
+  // For the transport: the pieces in order, and how much of them has been sent.
+  const std::deque<Piece>& pieces() const { return pieces_; }
+  const std::uint8_t* data(const Piece& piece) const { return buffer_.data() + piece.begin; }
+  void consume(std::size_t sent_bytes);
+
+ private:
+  static constexpr std::size_t compact_bytes = 1 << 16;
+  void give_back_sent();
+
+  ByteBuffer buffer_;
+  std::deque<Piece> pieces_;
+  std::size_t pending_bytes_ = 0;
+  std::size_t open_begin_ = 0;
+};
+
+}  // namespace sluice::base

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between a protocol and the machine. A protocol implements Session: it turns bytes into broker calls
+// and broker events into bytes in the outbox, and does no I/O. runtime (or the simulator) implements Transport
+// and drives the session, always on the connection's own shard:
+//
+//   on_bytes(input)  -> how many bytes were used up; the transport keeps the rest and offers it again, longer
+//   on_drained()     the outbox fell below its low-water mark
+//   on_tick(now)     about twice a second, for timeouts and heartbeats
+//   on_closed()      the socket is gone (the last call)
+//
+// The transport looks at reading() and closing() after each of these calls, and after wake().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/outbox.h"
+
+namespace sluice::base {
+
+struct PeerInfo {
+  std::string peer_host;
+  std::uint16_t peer_port = 0;
+  std::string host;  // local address
+  std::uint16_t port = 0;
+  bool loopback = false;  // the peer is on this machine
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual Outbox& outbox() = 0;
+  virtual const PeerInfo& peer() const = 0;
+  // Something changed outside a callback (bytes queued, reading() or closing() differ): look at me at the end of
+  // this turn. Cheap and idempotent.
+  virtual void wake() = 0;
+};
+
+class Session {
+ public:
+  enum class Closing : std::uint8_t { no, after_flush, now };
+  virtual ~Session() = default;
+  virtual std::size_t on_bytes(ByteView input) = 0;
+  virtual void on_drained() = 0;
+  virtual void on_tick(std::int64_t monotonic_ms) = 0;
+  virtual void on_closed() = 0;
+  virtual bool reading() const = 0;      // false: stop reading the socket until it is true again
+  virtual Closing closing() const = 0;
+};
+
+}  // namespace sluice::base
