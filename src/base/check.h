@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CHECK: always-on test of our own invariants. Never for input from outside: that is a Result (error.h).
-// A failed CHECK prints the place, the condition and the message to stderr and aborts the process.
+// INVARIANT: always-on test of our own invariants. Never for input from outside: that is a Result (error.h).
+// A failed one prints the place, the condition and the message to stderr and aborts the process.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,8 +13,8 @@ namespace sluice::base {
 
 }  // namespace sluice::base
 
-#define CHECK(condition, ...)                                                                     \
-  do {                                                                                            \
-    if (!(condition)) [[unlikely]]                                                                \
+#define INVARIANT(condition, ...)                                                                  \
+  do {                                                                                             \
+    if (!(condition)) [[unlikely]]                                                                 \
       ::sluice::base::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__)); \
   } while (false)

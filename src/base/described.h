@@ -9,8 +9,8 @@
 //     }
 //   };
 //
-// for_each_field(value, f) calls f(field, member reference) in order of declaration; it works on const values,
-// too. for_each_field_of<T>(f) calls f(field) without a value (documents, help texts).
+// for_each_field(value, f) calls f(field, member reference) in order of declaration; it works on const
+// values, too. for_each_field_of<T>(f) calls f(field) without a value (documents, help texts).
 #pragma once
 
 #include <string_view>

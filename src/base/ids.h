@@ -25,8 +25,12 @@ using Epoch = Id<struct EpochTag>;
 using LogId = Id<struct LogIdTag>;
 using ShardId = Id<struct ShardIdTag, std::uint32_t>;
 
-constexpr Offset operator+(Offset offset, std::uint64_t n) { return Offset{offset.value + n}; }
-constexpr std::uint64_t operator-(Offset a, Offset b) { return a.value - b.value; }
+constexpr Offset operator+(Offset offset, std::uint64_t n) {
+  return Offset{offset.value + n};
+}
+constexpr std::uint64_t operator-(Offset a, Offset b) {
+  return a.value - b.value;
+}
 
 }  // namespace sluice::base
 

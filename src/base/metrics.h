@@ -65,8 +65,11 @@ class MetricsRegistry {
   // `instance` must outlive the registry. Call before the shards start.
   template <class Struct>
   void add(const Struct& instance) {
-    std::apply([&](const auto&... each) { (add_one(each.name, each.kind, each.help, each.labels, instance.*(each.member)), ...); },
-               Struct::metrics());
+    std::apply(
+        [&](const auto&... each) {
+          (add_one(each.name, each.kind, each.help, each.labels, instance.*(each.member)), ...);
+        },
+        Struct::metrics());
   }
   // Samples in order of first registration, summed over instances. Safe from any thread.
   std::vector<MetricSample> collect() const;

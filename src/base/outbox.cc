@@ -37,7 +37,7 @@ void Outbox::write_file(std::shared_ptr<File> file, std::uint64_t position, std:
 }
 
 void Outbox::consume(std::size_t sent_bytes) {
-  CHECK(sent_bytes <= pending_bytes_, "sent {} of {}", sent_bytes, pending_bytes_);
+  INVARIANT(sent_bytes <= pending_bytes_, "sent {} of {}", sent_bytes, pending_bytes_);
   pending_bytes_ -= sent_bytes;
   while (sent_bytes > 0) {
     Piece& piece = pieces_.front();
@@ -59,8 +59,8 @@ void Outbox::consume(std::size_t sent_bytes) {
   }
 }
 
-// A connection that is never quite drained would otherwise keep all it ever sent. Moving the live rest down once
-// more than half is dead costs at most one copy per byte.
+// A connection that is never quite drained would otherwise keep all it ever sent. Moving the live rest down
+// once more than half is dead costs at most one copy per byte.
 void Outbox::give_back_sent() {
   std::size_t live_begin = buffer_.size();
   for (const Piece& piece : pieces_) {

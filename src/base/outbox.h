@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session wants sent: bytes and file ranges, in order. The session appends, the transport (runtime, or the
-// simulator) drains with as few system calls as it can: neighbouring bytes are one piece, a file range is sent
-// by sendfile. One outbox per connection, owned by the connection's shard.
+// What a session wants sent: bytes and file ranges, in order. The session appends, the transport (runtime, or
+// the simulator) drains with as few system calls as it can: neighbouring bytes are one piece, a file range is
+// sent by sendfile. One outbox per connection, owned by the connection's shard.
 //
 // It has no bound of its own: a session stops producing at `high_water` and goes on when on_drained() says
-// the transport got below `low_water`. Buffers above `keep_bytes` are given back when the outbox runs empty, so an idle
-// connection holds nothing.
+// the transport got below `low_water`. Buffers above `keep_bytes` are given back when the outbox runs empty,
+// so an idle connection holds nothing.
 #pragma once
 
 #include <cstdint>
@@ -24,15 +24,15 @@ class Outbox {
   static constexpr std::size_t keep_bytes = 4096;
 
   struct Piece {
-    std::size_t begin = 0;         // bytes: range in the buffer
+    std::size_t begin = 0;  // bytes: range in the buffer
     std::size_t size = 0;
-    std::shared_ptr<File> file;    // file range when set
+    std::shared_ptr<File> file;  // file range when set
     std::uint64_t position = 0;
   };
 
-  // Bytes appended through the returned writer go out after everything queued before. The writer is valid until
-  // the next call of any other member.
-  ByteBuffer& begin_bytes();   // append to it, then end_bytes()
+  // Bytes appended through the returned writer go out after everything queued before. The writer is valid
+  // until the next call of any other member.
+  ByteBuffer& begin_bytes();  // append to it, then end_bytes()
   void end_bytes();
   void write(ByteView bytes);
   void write_file(std::shared_ptr<File> file, std::uint64_t position, std::size_t size);

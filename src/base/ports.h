@@ -32,8 +32,8 @@ class Random {
   virtual std::uint64_t next() = 0;
 };
 
-// One open file. A File may be shared with readers of other shards: read_at, size and descriptor are safe from
-// any thread, the others only from the owner (sync from a Background worker).
+// One open file. A File may be shared with readers of other shards: read_at, size and descriptor are safe
+// from any thread, the others only from the owner (sync from a Background worker).
 class File {
  public:
   virtual ~File() = default;
@@ -44,13 +44,17 @@ class File {
   virtual Result<std::size_t> read_at(std::uint64_t position, MutableBytes into) const = 0;
   virtual Result<> truncate(std::uint64_t size) = 0;
   virtual Result<std::uint64_t> size() const = 0;
-  virtual Result<> sync() = 0;           // blocks; data and size are durable when it returns
-  virtual int descriptor() const = 0;    // for sendfile; -1 when there is none (simulated)
+  virtual Result<> sync() = 0;         // blocks; data and size are durable when it returns
+  virtual int descriptor() const = 0;  // for sendfile; -1 when there is none (simulated)
 };
 
 class Disk {
  public:
-  enum class Mode : std::uint8_t { read, write, create };  // write: existing, at its end; create: must not exist
+  enum class Mode : std::uint8_t {
+    read,
+    write,
+    create
+  };  // write: existing, at its end; create: must not exist
   virtual ~Disk() = default;
   virtual Result<std::shared_ptr<File>> open(const std::string& path, Mode mode) = 0;
   virtual Result<> create_directories(const std::string& path) = 0;
@@ -63,9 +67,9 @@ class Disk {
   virtual Result<std::uint64_t> free_bytes(const std::string& path) const = 0;
 };
 
-// Work that may block (sync, directory removal, building a segment's filter summary). `work` runs on some other
-// thread and must own what it touches; `done` then runs on the shard that asked. Order between two calls is not
-// promised.
+// Work that may block (sync, directory removal, building a segment's filter summary). `work` runs on some
+// other thread and must own what it touches; `done` then runs on the shard that asked. Order between two
+// calls is not promised.
 class Background {
  public:
   virtual ~Background() = default;
@@ -87,8 +91,8 @@ struct LogField {
   std::string value;
 };
 
-// Structured log lines. `domain` is the subsystem (connection, stream, storage, broker, server). Safe from any
-// thread.
+// Structured log lines. `domain` is the subsystem (connection, stream, storage, broker, server). Safe from
+// any thread.
 class Logger {
  public:
   virtual ~Logger() = default;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seam between a protocol and the machine. A protocol implements Session: it turns bytes into broker calls
-// and broker events into bytes in the outbox, and does no I/O. runtime (or the simulator) implements Transport
-// and drives the session, always on the connection's own shard:
+// The seam between a protocol and the machine. A protocol implements Session: it turns bytes into broker
+// calls and broker events into bytes in the outbox, and does no I/O. runtime (or the simulator) implements
+// Transport and drives the session, always on the connection's own shard:
 //
 //   on_bytes(input)  -> how many bytes were used up; the transport keeps the rest and offers it again, longer
 //   on_drained()     the outbox fell below its low-water mark
@@ -33,8 +33,8 @@ class Transport {
   virtual ~Transport() = default;
   virtual Outbox& outbox() = 0;
   virtual const PeerInfo& peer() const = 0;
-  // Something changed outside a callback (bytes queued, reading() or closing() differ): look at me at the end of
-  // this turn. Cheap and idempotent.
+  // Something changed outside a callback (bytes queued, reading() or closing() differ): look at me at the end
+  // of this turn. Cheap and idempotent.
   virtual void wake() = 0;
 };
 
@@ -46,7 +46,7 @@ class Session {
   virtual void on_drained() = 0;
   virtual void on_tick(std::int64_t monotonic_ms) = 0;
   virtual void on_closed() = 0;
-  virtual bool reading() const = 0;      // false: stop reading the socket until it is true again
+  virtual bool reading() const = 0;  // false: stop reading the socket until it is true again
   virtual Closing closing() const = 0;
 };
 
