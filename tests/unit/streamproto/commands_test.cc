@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every command of the list: its examples decode and encode back to the same bytes, no truncation of them
+// decodes, and PROTOCOL.md and the golden file are what the list says. SLUICE_UPDATE=1 rewrites the two
+// files.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "streamproto/commands.h"
+#include "streamproto/document.h"
+#include "streamproto/hex.h"
+
+using namespace sluice;
+using namespace sluice::streamproto;
+
+namespace {
+
+std::filesystem::path repository() {
+  return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path();
+}
+
+void compare_or_update(const std::filesystem::path& path, const std::string& text) {
+  if (std::getenv("SLUICE_UPDATE") != nullptr) std::ofstream(path, std::ios::binary) << text;
+  std::ifstream file(path, std::ios::binary);
+  const std::string found{std::istreambuf_iterator<char>(file), {}};
+  INFO(path << " is stale: run this test with SLUICE_UPDATE=1");
+  CHECK(found == text);
+}
+
+// Whether a body cut to that size is a legal shorter form of the command: a part at the end that may be
+// absent.
+template <Command T>
+bool cut_is_legal(const Received<T>& shorter, std::uint16_t version, ByteView cut) {
+  ByteBuffer again;
+  encode(shorter.message, shorter.correlation, again, version);
+  const ByteView body = ByteView(again).subspan(frame_header_bytes);
+  return std::equal(cut.begin(), cut.begin() + static_cast<std::ptrdiff_t>(std::min(cut.size(), body.size())),
+                    body.begin());
+}
+
+}  // namespace
+
+TEST_CASE("every example decodes and encodes to the same bytes") {
+  for_each_command(AllCommands{}, [&]<Command T>() {
+    REQUIRE(T::examples.size() > 0);
+    for (const std::string_view example : T::examples) {
+      INFO(T::info.name << " " << example);
+      const ByteBuffer bytes = from_hex(example);
+      const FrameRead read = read_frame(bytes, 0);
+      REQUIRE(read.status == FrameStatus::complete);
+      CHECK(read.size_bytes == bytes.size());
+      const auto received = decode<T>(read.frame);
+      REQUIRE(received.has_value());
+      ByteBuffer again;
+      encode(received->message, received->correlation, again, read.frame.version);
+      CHECK(to_hex(again) == to_hex(bytes));
+      std::size_t visits = 0;
+      CHECK(dispatch(AllCommands{}, read.frame, [&]<class M>(std::uint32_t correlation, const M&) {
+        visits += std::is_same_v<M, T> ? 1 : 0;
+        CHECK(correlation == received->correlation);
+      }));
+      CHECK(visits == 1);
+    }
+  });
+}
+
+TEST_CASE("every truncation is refused or a legal shorter form") {
+  for_each_command(AllCommands{}, [&]<Command T>() {
+    for (const std::string_view example : T::examples) {
+      const ByteBuffer bytes = from_hex(example);
+      const Frame frame = read_frame(bytes, 0).frame;
+      for (std::size_t size = 0; size < frame.body.size(); ++size) {
+        const ByteBuffer exact(frame.body.begin(), frame.body.begin() + static_cast<std::ptrdiff_t>(size));
+        const auto received = decode<T>(exact, frame.version);
+        INFO(T::info.name << " cut to " << size << " of " << frame.body.size());
+        if (received) CHECK(cut_is_legal(*received, frame.version, exact));
+        CHECK(read_frame(ByteView(bytes).first(frame_header_bytes + size), 0).status ==
+              FrameStatus::need_more);
+      }
+    }
+  });
+}
+
+TEST_CASE("bytes after a command without a trailing array are refused") {
+  ByteBuffer bytes = from_hex(Credit::examples[0]);
+  bytes.push_back(0);
+  CHECK_FALSE(decode<Credit>(ByteView(bytes).subspan(frame_header_bytes)));
+}
+
+TEST_CASE("the count of a trailing array is ignored") {
+  ByteBuffer bytes = from_hex(Metadata::examples[0]);
+  base::store_be(bytes.data() + 12, std::uint32_t{77});
+  const auto received = decode<Metadata>(read_frame(bytes, 0).frame);
+  REQUIRE(received.has_value());
+  CHECK(received->message.streams == std::vector<std::string_view>{"s", "t"});
+}
+
+TEST_CASE("a count that lies does not allocate") {
+  const ByteBuffer bytes = from_hex("001D 0001 00000011 0002 7373 FFFFFFFF 0004 73732D30");
+  CHECK_FALSE(decode<CreateSuperStream>(ByteView(bytes).subspan(4)));
+}
+
+TEST_CASE("fields come out where they belong") {
+  const ByteBuffer subscribe = from_hex(Subscribe::examples[1]);
+  const auto received = decode<Subscribe>(read_frame(subscribe, 0).frame);
+  REQUIRE(received.has_value());
+  CHECK(received->correlation == 4);
+  CHECK(received->message.subscription_id == 1);
+  CHECK(received->message.stream == "s");
+  CHECK(received->message.offset_spec == OffsetSpec::at(100));
+  CHECK(received->message.credit == 10);
+  CHECK(find_property(received->message.properties, "name") == "app");
+  CHECK(find_property(received->message.properties, "other").empty());
+
+  const ByteBuffer plain = from_hex(SaslAuthenticate::examples[0]);
+  const auto sasl = decode<SaslAuthenticate>(read_frame(plain, 0).frame);
+  REQUIRE(sasl.has_value());
+  REQUIRE(sasl->message.data.has_value());
+  CHECK(base::as_text(*sasl->message.data) == std::string_view("\0guest\0guest", 12));
+}
+
+TEST_CASE("an unknown offset type, key or version is malformed") {
+  CHECK_FALSE(decode<Subscribe>(from_hex("00000004 00 0001 73 0006 000A")));
+  const ByteBuffer unknown = from_hex("00000004 0063 0001");
+  CHECK_FALSE(dispatch(AllCommands{}, read_frame(unknown, 0).frame, [](auto...) {}));
+  const ByteBuffer version = from_hex("00000004 0017 0002");
+  CHECK_FALSE(dispatch(AllCommands{}, read_frame(version, 0).frame, [](auto...) {}));
+}
+
+TEST_CASE("frames are refused before their body arrives") {
+  CHECK(read_frame(from_hex("00002001"), 8192).status == FrameStatus::too_large);
+  CHECK(read_frame(from_hex("00002000"), 8192).status == FrameStatus::need_more);
+  CHECK(read_frame(from_hex("80000000"), 0).status == FrameStatus::need_more);
+  CHECK(read_frame(from_hex("00000003 0000 00"), 8192).status == FrameStatus::too_short);
+  CHECK(read_frame(from_hex("000000"), 8192).status == FrameStatus::need_more);
+
+  const ByteBuffer two = from_hex("00000004 0017 0001 00000004 0017 0001 0000");
+  FrameReader reader(two, 8192);
+  CHECK(reader.next().status == FrameStatus::complete);
+  CHECK(reader.next().status == FrameStatus::complete);
+  CHECK(reader.next().status == FrameStatus::need_more);
+  CHECK(reader.consumed_bytes() == 16);
+}
+
+TEST_CASE("the server's version list is the documented one") {
+  std::set<unsigned> keys;
+  for (const CommandVersions& versions : server_command_versions()) {
+    const auto key = static_cast<unsigned>(versions.key);
+    keys.insert(key);
+    CHECK(versions.min_version == 1);
+    CHECK(versions.max_version == (key == 2 ? 2 : 1));
+  }
+  CHECK(keys == std::set<unsigned>{1, 2, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 22, 23, 24, 25, 28, 29, 30, 31});
+  CHECK(server_command_versions().size() == keys.size());
+}
+
+TEST_CASE("PROTOCOL.md and the golden frames are fresh") {
+  compare_or_update(repository() / "streamproto/PROTOCOL.md", protocol_document());
+  compare_or_update(repository() / "tests/golden/stream_commands.txt", example_lines());
+}
