@@ -5,10 +5,11 @@
 //
 // Header and data are byte for byte what a Deliver frame carries (stream protocol reference, section 8.2), so
 // a chunk goes from the page cache to a socket untouched. The trailer is ours: a check over the header, the
-// publisher sequences this chunk advances, and its filter record; storage/FORMAT.md describes it.
+// publisher sequences this chunk advances, and its filter record (trailer.h). FORMAT.md has an example.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "filters/chunk_filter.h"
+#include "storage/trailer.h"
 
 namespace sluice::storage {
 
@@ -55,14 +57,17 @@ class ChunkBuilder {
  public:
   ChunkBuilder(std::size_t chunk_bytes_max, std::uint8_t bloom_bytes);
 
-  bool has_room(std::size_t body_bytes) const;  // true for an empty builder, whatever the size
+  // True for an empty builder, whatever the size up to chunk_bytes_limit.
+  bool has_room(std::size_t body_bytes) const;
   bool empty() const { return records_ == 0; }
   std::uint32_t records() const { return records_; }
-  std::size_t data_bytes() const;
+  std::size_t data_bytes() const { return size_ - chunk_header_bytes; }
 
+  // Only while has_room(). The body is copied once, straight to where the disk write takes it from.
   void add_message(base::ByteView body, std::string_view filter_value);
   void add_sub_batch(const SubBatch& batch, std::string_view filter_value);
-  // The highest publishing id of this reference in this chunk; the last call per reference wins.
+  // The highest publishing id of this reference (1..255 bytes) in this chunk; the last call per reference
+  // wins.
   void set_sequence(std::string_view reference, std::uint64_t publishing_id);
 
   struct Finished {
@@ -71,14 +76,26 @@ class ChunkBuilder {
   };
   Finished finish(base::Offset chunk_id, base::Epoch epoch, std::int64_t timestamp_ms);
   void clear();
+  // clear(), and gives the memory back: for a log that has gone quiet.
+  void release();
 
  private:
+  void reserve(std::size_t more_bytes);
+  void note_filter_value(std::string_view filter_value);
+  void fill_filter_from_data();
+  void append(base::ByteView bytes);
+  void keep_last_sequences();
+
   std::size_t chunk_bytes_max_;
+  std::uint8_t bloom_bytes_;
   std::uint32_t records_ = 0;
   std::uint32_t entries_ = 0;
-  base::ByteBuffer buffer_;  // header room | data | trailer
+  std::unique_ptr<std::uint8_t[]> buffer_;  // header room | data | trailer
+  std::size_t size_ = chunk_header_bytes, capacity_ = 0;
   filters::ChunkFilterBuilder filter_;
-  std::vector<std::pair<std::string, std::uint64_t>> sequences_;
+  bool filtering_ = false;  // some message had a filter value; until then filter_ is not fed
+  SequenceList sequences_;
+  base::ByteBuffer filter_record_, trailer_;
 };
 
 }  // namespace sluice::storage

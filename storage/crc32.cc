@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// ISA-L's reflected gzip CRC inverts before and after as zlib does, so a running value can be passed on.
+#include "storage/crc32.h"
+
+#include <isa-l/crc.h>
+
+namespace sluice::storage {
+
+std::uint32_t crc32(base::ByteView bytes, std::uint32_t crc_before) {
+  if (bytes.empty()) return crc_before;
+  return crc32_gzip_refl(crc_before, bytes.data(), bytes.size());
+}
+
+}  // namespace sluice::storage
