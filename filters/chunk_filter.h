@@ -16,6 +16,8 @@
 #include "base/error.h"
 #include "filters/bloom.h"
 #include "filters/entry_set.h"
+#include "filters/positions.h"
+#include "filters/value_table.h"
 
 namespace sluice::filters {
 
@@ -44,43 +46,33 @@ class ChunkFilterBuilder {
   // No allocation once the builder has seen a chunk of that size.
   void add(std::string_view filter_value, EntryPlace place);
 
-  bool empty() const { return values_.size() == 1; }  // all entries unfiltered: nothing is stored
+  bool empty() const { return table_.count() == 0; }  // all entries unfiltered: nothing is stored
   std::uint32_t entry_count() const { return static_cast<std::uint32_t>(entry_values_.size()); }
-  std::uint32_t distinct_count() const { return static_cast<std::uint32_t>(values_.size() - 1); }
-  std::size_t dictionary_bytes() const { return text_.size(); }
+  std::uint32_t distinct_count() const { return table_.count(); }
+  std::size_t dictionary_bytes() const { return table_.text_bytes(); }
 
   // Appends the record; the builder keeps its state until clear().
   void finish(base::ByteBuffer& out);
   void clear();
 
  private:
-  struct Value {
-    ValueHash hash = 0;
-    std::uint32_t text = 0;  // position in text_
-    std::uint32_t text_bytes = 0;
-    std::uint32_t count = 0;
-    std::uint32_t begin = 0;  // finish(): first of its positions in positions_
-  };
-  std::uint32_t find_or_insert(std::string_view filter_value);
-  std::string_view text_of(const Value& value) const;
-  void grow_table();
-  void order_values();
+  static constexpr std::uint32_t unfiltered = 0;  // in entry_values_; otherwise id + 1
+
   void order_positions();
-  void write_bloom(base::ByteWriter& to) const;
-  void write_samples(base::ByteBuffer& out) const;
+  std::span<const std::uint32_t> positions_of(std::uint32_t entry_value) const;
+  void write_bloom(base::ByteBuffer& out, bool any_unfiltered);
+  void write_samples();
+  void write_dictionary(base::ByteBuffer& out);
 
   std::size_t bloom_bytes_;
-  std::vector<Value> values_;         // [0] is "unfiltered"
-  std::vector<std::uint32_t> table_;  // open addressing: index into values_, 0 = free
+  ValueTable table_;
   std::vector<std::uint32_t> entry_values_;
   std::vector<EntryPlace> samples_;
-  std::vector<char> text_;
-  std::vector<std::uint32_t> order_;      // finish(): values by hash
+  std::uint32_t last_ = unfiltered;       // the previous entry's value
+  bool records_differ_ = false;           // some entry's record is not its index
+  std::vector<std::uint32_t> ends_;       // finish(): by entry value, end of its part of positions_
   std::vector<std::uint32_t> positions_;  // finish(): entries by value
   base::ByteBuffer scratch_;
-  std::uint32_t last_value_ = 0;
-  bool text_full_ = false;
-  bool records_differ_ = false;
 };
 
 // One group of sample_every entries (fewer at the end): where it begins, and where the next one does.
@@ -116,12 +108,15 @@ class ChunkFilterView {
   // Walks the dictionary in the order of the record (by hash).
   class Cursor {
    public:
-    bool next();  // false at the end
+    bool next();                               // false at the end
+    bool damaged() const { return damaged_; }  // it ended early: anything may have followed
     std::string_view value() const { return value_; }
     bool entries(EntrySet& into) const;  // adds this value's entries; false: damaged
-    // Calls f(entry) for each of this value's entries in order; false: damaged.
+    // Calls f(begin, end) for the ranges of this value's entries in order; false: damaged.
     template <class F>
-    bool for_each_entry(F&& f) const;
+    bool for_each_range(F&& f) const {
+      return filters::for_each_range(positions_, entry_count_, f);
+    }
 
    private:
     friend class ChunkFilterView;
@@ -129,10 +124,13 @@ class ChunkFilterView {
         : rest_(dictionary), entry_count_(entry_count) {}
     base::ByteView rest_;
     std::uint32_t entry_count_;
+    bool damaged_ = false;
     std::string_view value_;
-    base::ByteView positions_;
-    std::uint8_t form_ = 0;
+    EncodedPositions positions_;
   };
+  // The cursor at `value`, or what is known instead.
+  enum class Lookup : std::uint8_t { found, absent, unknown };
+  Lookup find(std::string_view value, ValueHash hash, Cursor& at) const;
   Cursor values() const { return {dictionary_, entry_count_}; }
 
   // Finds sample groups; seek() only goes forward.
@@ -145,7 +143,7 @@ class ChunkFilterView {
     friend class ChunkFilterView;
     SampleCursor(base::ByteView samples, std::uint32_t entry_count, bool with_records);
     void advance();
-    base::ByteReader rest_;
+    base::ByteView rest_;
     std::uint32_t entry_count_;
     bool with_records_;
     SampleGroup group_;
@@ -154,11 +152,9 @@ class ChunkFilterView {
   SampleCursor samples() const { return {samples_, entry_count_, samples_have_records_}; }
 
  private:
-  bool find(std::string_view value, ValueHash hash, Cursor& at) const;
-
   base::ByteView bloom_bytes_;
   BloomView bloom_;
-  base::ByteView unfiltered_;  // encoded positions, form first
+  EncodedPositions unfiltered_;
   base::ByteView index_;
   base::ByteView dictionary_;
   base::ByteView samples_;

@@ -65,14 +65,15 @@ class SegmentFilterReader {
     std::uint32_t chunk_count = 0;
     std::uint32_t bloom_blocks = 0;
     std::uint32_t bloom_probes = 0;
-    std::uint32_t dictionary_blocks = 0;  // 0: no dictionary
-    std::uint64_t distinct_count = 0;     // estimated when there is no dictionary
-    std::uint64_t unfiltered_position = 0, unfiltered_bytes = 0;
-    std::uint64_t unknown_position = 0, unknown_bytes = 0;
+    std::uint32_t dictionary_blocks = 0;    // 0: no dictionary
+    std::uint64_t distinct_count = 0;       // a lower bound when over the limit
+    std::uint64_t unfiltered_position = 0;  // parts follow each other: the next one's position ends a part
+    std::uint64_t unknown_position = 0;
     std::uint64_t bloom_position = 0;
     std::uint64_t table_position = 0;
     std::uint64_t dictionary_position = 0;
     std::uint64_t file_bytes = 0;
+    std::uint32_t unfiltered_checksum = 0;
   };
 
   // Reads and checks the header and the bitmaps of unknown chunks; keeps `read` for later questions.
@@ -89,7 +90,10 @@ class SegmentFilterReader {
 
  private:
   explicit SegmentFilterReader(ReadAt read) : read_(std::move(read)) {}
-  bool read_block(std::uint32_t number);
+  bool read_bitmap(std::uint64_t begin, std::uint64_t end, std::uint32_t checksum, std::uint64_t seed,
+                   Bitmap& into);
+  bool bloom_may_contain(ValueHash hash);
+  bool read_block(std::uint32_t number, base::ByteView& values);
   SegmentMatch unknown_chunks() const;
 
   ReadAt read_;
