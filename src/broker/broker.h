@@ -70,6 +70,9 @@ class Broker {
   // the free-disk alarm is on: declaring publishers answers precondition_failed, publishing sockets are not
   // read.
   virtual bool disk_alarm() const = 0;
+  // False: do not read this client's socket, Client::on_flow(true) will come. True for one without
+  // publishers.
+  virtual bool may_publish(ClientId client) const { return static_cast<void>(client), !disk_alarm(); }
   // stream_not_found, stream_unavailable. Rights are checked by the caller with check() (order of errors is
   // the protocol's business).
   virtual base::Result<> add_publisher(ClientId client, Token publisher, std::string_view vhost,

@@ -24,9 +24,14 @@ class Client {
   // The stream was deleted or went offline. The broker has already dropped this client's publishers and
   // subscriptions there (both sets of tokens are gone).
   virtual void on_stream_lost(std::string_view vhost, std::string_view stream) = 0;
+  // Whether this client's publishers may go on: false while the disk alarm is on or a stream of one of them
+  // cannot keep up. Called on change only, and only for clients that have publishers; a client starts with
+  // true (see also Broker::may_publish). While it is false the session does not read its socket.
+  virtual void on_flow(bool may_publish) { static_cast<void>(may_publish); }
   // An operator (or a deleted vhost) closes the connection.
   virtual void on_close_requested(std::string_view reason) = 0;
 
+  // For listings; these three may be called from inside Broker calls.
   virtual ConnectionRow describe() const = 0;
   virtual void list_publishers(std::vector<PublisherRow>& into) const = 0;
   virtual void list_consumers(std::vector<ConsumerRow>& into) const = 0;

@@ -74,6 +74,7 @@ struct SubscribeRequest {
   // are read by the broker, all are shown in listings.
   std::vector<std::pair<std::string, std::string>> properties;
   std::uint32_t initial_credit = 0;
+  std::uint32_t subscription_id = 0;  // as the client knows it, for list_group_members
 };
 
 struct StreamStats {

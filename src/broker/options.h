@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of the broker, declared once (base/options.h). src/server reads them, fills data_dir and hands the
+// struct to ShardSet; from then on it is constant and read by every shard.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "base/options.h"
+#include "log/log.h"
+
+namespace sluice::log {
+
+// Names of the promises a confirm can make, in files and stream arguments; found by argument-dependent
+// lookup.
+constexpr auto enum_names(Durability) {
+  return std::array{std::pair{std::string_view("written"), Durability::written},
+                    std::pair{std::string_view("synced"), Durability::synced}};
+}
+
+}  // namespace sluice::log
+
+namespace sluice::broker {
+
+struct BrokerOptions {
+  std::string data_dir;  // not an option of this struct: the server's
+
+  std::string default_vhost = "/";
+  std::string default_user = "guest";
+  std::string default_pass = "guest";
+  std::string anonymous_login_user = "guest";
+  base::NameSet loopback_users{{"guest"}};
+  base::ByteSize disk_free_limit{50'000'000};
+  std::uint64_t queue_limit = 0;
+  std::uint32_t super_stream_partitions_max = 1000;
+  log::Durability durability = log::Durability::written;
+  base::ByteSize segment_bytes_max{500'000'000};
+  base::ByteSize chunk_bytes_max{1 << 20};
+  base::DurationMs linger{0};
+  base::ByteSize pending_bytes_max{64 << 20};
+  bool metadata_sync = true;
+
+  static constexpr auto options() {
+    using B = BrokerOptions;
+    using base::option;
+    return std::tuple{
+        option("default_vhost", &B::default_vhost, "virtual host made at the first start"),
+        option("default_user", &B::default_user, "user made at the first start, with full rights"),
+        option("default_pass", &B::default_pass, "password of default_user"),
+        option("anonymous_login_user", &B::anonymous_login_user,
+               "user that mechanism ANONYMOUS logs in as; none: the mechanism is refused"),
+        option("loopback_users.$name", &B::loopback_users, "users that may only connect from this machine"),
+        option("disk_free_limit.absolute", &B::disk_free_limit,
+               "below this much free disk, publishers are stopped"),
+        option("cluster_queue_limit", &B::queue_limit, "how many streams there may be; 0: no limit"),
+        option("stream.max_super_stream_partitions", &B::super_stream_partitions_max,
+               "partitions of one super stream", base::Range{1, 100'000}),
+        option("stream.durability", &B::durability,
+               "promise of a confirm for streams that do not say: written survives the process, synced the "
+               "machine"),
+        option("stream.segment_size_bytes", &B::segment_bytes_max, "segment size of streams that do not say",
+               base::Range{1 << 10, 3'000'000'000}),
+        option("stream.chunk_size_bytes", &B::chunk_bytes_max,
+               "a chunk is closed when its messages reach this size", base::Range{1 << 10, 16 << 20}),
+        option("stream.linger", &B::linger,
+               "wait this long for more messages before a chunk is closed; 0: one turn makes one chunk",
+               base::Range{0, 1000}),
+        option("stream.pending_bytes_max", &B::pending_bytes_max,
+               "unconfirmed bytes of one stream above which its publishers are not read",
+               base::Range{1 << 16}),
+        option("metadata.sync", &B::metadata_sync,
+               "sync the metadata store before a declaration is answered"),
+    };
+  }
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wiring of one node's brokers: what they share, and where each finds the others. src/server makes one
+// ShardSet, then one broker per shard, all before any shard runs:
+//
+//   auto set = broker::ShardSet::open(options, shard_count, &registry);     // Result: text says what is
+//   wrong auto broker = broker::create_broker(shard, **set);                      // shard 0 first, then 1,
+//   2, ...
+//
+// create_broker opens the shard's streams. Brokers are destroyed (which flushes and closes their logs) after
+// the last mail has run and before the ShardSet. The broker of another shard is touched only inside a task
+// mailed to that shard. `options` and the metadata store are safe from any thread.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/ports.h"
+#include "broker/broker.h"
+#include "broker/metrics.h"
+#include "broker/options.h"
+#include "log/metrics.h"
+#include "storage/metadata_store.h"
+
+namespace sluice::broker {
+
+class ShardBroker;
+
+class ShardSet {
+ public:
+  // Opens <data_dir>/metadata. `registry` may be null; it must not be collected from after the set is gone.
+  static base::Result<std::unique_ptr<ShardSet>> open(BrokerOptions options, std::uint32_t shard_count,
+                                                      base::MetricsRegistry* registry);
+  ShardSet(BrokerOptions options, std::uint32_t shard_count, std::unique_ptr<storage::MetadataStore> store,
+           base::MetricsRegistry* registry);
+
+  const BrokerOptions& options() const { return options_; }
+  std::uint32_t shard_count() const { return static_cast<std::uint32_t>(parts_.size()); }
+  storage::MetadataStore& store() { return *store_; }
+  std::string log_directory(base::LogId log) const;
+  // A log belongs to one shard for as long as the shard count stays.
+  base::ShardId owner_of(base::LogId log) const;
+
+  ShardBroker& broker(base::ShardId shard) { return *parts_[shard.value].broker; }
+  void set_broker(base::ShardId shard, ShardBroker* broker) { parts_[shard.value].broker = broker; }
+  BrokerMetrics& metrics(base::ShardId shard) { return *parts_[shard.value].metrics; }
+  log::Metrics& log_metrics(base::ShardId shard) { return *parts_[shard.value].log_metrics; }
+
+ private:
+  struct Part {
+    ShardBroker* broker = nullptr;
+    std::unique_ptr<BrokerMetrics> metrics = std::make_unique<BrokerMetrics>();
+    std::unique_ptr<log::Metrics> log_metrics = std::make_unique<log::Metrics>();
+  };
+  BrokerOptions options_;
+  std::unique_ptr<storage::MetadataStore> store_;
+  std::vector<Part> parts_;
+};
+
+base::Result<std::unique_ptr<Broker>> create_broker(base::Shard& shard, ShardSet& set);
+
+}  // namespace sluice::broker
