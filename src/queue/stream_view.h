@@ -4,9 +4,9 @@
 // set_view(). Used by broker::Consumer.
 //
 // Dense matches go out as whole chunks, by file range (large) or from one read that serves many chunks
-// (small). Sparse matches go out as runs: each maximal row of matching entries as a chunk of its own, with
-// its own header and CRC, offsets preserved. Segments and chunks that the index rules out are not opened and
-// not read.
+// (small). Sparse matches go out as runs: each row of matching entries as a chunk of its own, with its own
+// header and CRC, offsets preserved. Segments and chunks that the index rules out are not opened and not
+// read. An idle view holds one open file and a few hundred bytes; buffers belong to the thread.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 
 #include "base/ports.h"
 #include "filters/plan.h"
+#include "storage/log_reader.h"
 #include "storage/segment_log.h"
 
 namespace sluice::queue {
@@ -27,12 +28,16 @@ struct Seek {
   std::int64_t timestamp_ms = 0;
 };
 
+// Where chunks go: one call is one chunk is one credit.
 class Sink {
  public:
   virtual ~Sink() = default;
+  // Header and data lie in the file at [position, position + size).
   virtual void file_chunk(std::shared_ptr<base::File> file, std::uint64_t position, std::size_t size,
                           std::uint32_t records) = 0;
+  // Header and data are these parts, one after the other; valid during the call.
   virtual void memory_chunk(std::span<const base::ByteView> parts, std::uint32_t records) = 0;
+  // True when nothing more should come now.
   virtual bool full() const = 0;
 };
 
@@ -50,19 +55,27 @@ struct Delivered {
 
 class StreamView {
  public:
-  virtual ~StreamView() = default;
+  // Stands at the end of `view` until seek(). Opens no file.
   static std::unique_ptr<StreamView> open(base::Shard& shard, std::string directory,
                                           const storage::LogView& view, filters::FilterPlan plan);
+  ~StreamView();
 
-  virtual void set_view(const storage::LogView& view) = 0;
-  virtual base::Result<> seek(const Seek& to) = 0;
-  // Id of the chunk that deliver would look at next (for ResolveOffsetSpec): filters applied.
-  virtual base::Result<base::Offset> resolve() = 0;
-  virtual base::Result<Delivered> deliver(std::uint32_t credits, Sink& sink) = 0;
+  void set_view(const storage::LogView& view);
+  base::Result<> seek(const Seek& to);
+  // Id of the chunk that deliver would deliver from next, filters applied (ResolveOffsetSpec); the end of the
+  // log when there is none. Looks at a bounded amount of non-matching data, then answers where it got to.
+  base::Result<base::Offset> resolve();
+  base::Result<Delivered> deliver(std::uint32_t credits, Sink& sink);
 
-  virtual base::Offset next_offset() const = 0;
-  virtual std::uint64_t chunks_skipped() const = 0;
-  virtual std::uint64_t segments_skipped() const = 0;
+  // Of the next message this view will look at.
+  base::Offset next_offset() const;
+  std::uint64_t chunks_skipped() const;
+  std::uint64_t segments_skipped() const;
+
+ private:
+  class Impl;
+  explicit StreamView(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace sluice::queue
