@@ -16,7 +16,7 @@ namespace sluice::storage {
 namespace {
 
 // Read along with a chunk's header or trailer: usually holds the next header, too.
-constexpr std::size_t read_ahead_bytes = 4096;
+constexpr std::size_t small_read_bytes = 4096;
 
 }  // namespace
 
@@ -92,7 +92,7 @@ LogReader::Found LogReader::next_segment() const {
   return {};
 }
 
-base::Result<std::optional<LogReader::Segment>> LogReader::segment(ReadWindow& window) {
+base::Result<std::optional<LogReader::Segment>> LogReader::segment(ReadAhead& window) {
   if (cursor_.chunk_id < view_.first_offset) TRY_VOID(seek_offset(view_.first_offset, window));
   if (cursor_.chunk_id >= view_.next_offset) return std::nullopt;
   const Found found = find_segment(cursor_.chunk_id);
@@ -120,7 +120,7 @@ base::Result<> LogReader::skip_to(std::uint32_t ordinal) {
   if (ordinal == cursor_.ordinal) return {};
   if (!index_ || index_->segment() != cursor_.segment) {
     const Found found = find_segment(cursor_.segment);
-    TRY(index, IndexReader::open(disk_, directory_, cursor_.segment, indexed_chunks(found)));
+    TRY(index, IndexSearch::open(disk_, directory_, cursor_.segment, indexed_chunks(found)));
     index_ = std::move(index);
   }
   if (ordinal < cursor_.ordinal || ordinal >= index_->count())
@@ -138,18 +138,18 @@ std::uint32_t LogReader::indexed_chunks(const Found& found) const {
   return found.is_sealed ? found.info->chunks : std::min(found.info->chunks, view_.active_indexed_chunks);
 }
 
-base::Result<> LogReader::seek_offset(base::Offset offset, ReadWindow& window) {
+base::Result<> LogReader::seek_offset(base::Offset offset, ReadAhead& window) {
   offset = std::max(offset, view_.first_offset);
   if (offset >= view_.next_offset) return seek_end(), base::Result<>{};
   return seek_in_segment(find_segment(offset), offset, window);
 }
 
-base::Result<> LogReader::seek_last(ReadWindow& window) {
+base::Result<> LogReader::seek_last(ReadAhead& window) {
   if (!view_.last_chunk_id) return seek_end(), base::Result<>{};
   return seek_offset(*view_.last_chunk_id, window);
 }
 
-base::Result<> LogReader::seek_timestamp(std::int64_t timestamp_ms, ReadWindow& window) {
+base::Result<> LogReader::seek_timestamp(std::int64_t timestamp_ms, ReadAhead& window) {
   Found found;
   for (const SegmentInfo& info : *view_.sealed)
     if (info.chunks > 0 && info.last_timestamp_ms >= timestamp_ms) {
@@ -167,7 +167,7 @@ base::Result<> LogReader::seek_timestamp(std::int64_t timestamp_ms, ReadWindow& 
 // Headers are looked at one by one behind the last indexed chunk, or from the segment's start when its index
 // cannot be read: an index is only a shortcut.
 template <class Reached>
-base::Result<> LogReader::scan_until(Reached reached, ReadWindow& window) {
+base::Result<> LogReader::scan_until(Reached reached, ReadAhead& window) {
   while (true) {
     TRY(place, current(window));
     if (place == nullptr || reached(place->header)) return {};
@@ -175,12 +175,12 @@ base::Result<> LogReader::scan_until(Reached reached, ReadWindow& window) {
   }
 }
 
-base::Result<> LogReader::seek_in_segment(const Found& found, base::Offset offset, ReadWindow& window) {
+base::Result<> LogReader::seek_in_segment(const Found& found, base::Offset offset, ReadAhead& window) {
   window.forget();
   stand_at(*found.info);
   if (offset <= found.info->first_offset) return {};
   if (const std::uint32_t count = indexed_chunks(found); count > 0) {
-    auto index = IndexReader::open(disk_, directory_, found.info->first_offset, count);
+    auto index = IndexSearch::open(disk_, directory_, found.info->first_offset, count);
     if (index) {
       if (auto chunk = index->find_offset(offset)) stand_at(cursor_.segment, chunk->ordinal, chunk->record);
     }
@@ -188,11 +188,11 @@ base::Result<> LogReader::seek_in_segment(const Found& found, base::Offset offse
   return scan_until([&](const ChunkHeader& header) { return header.next_offset() > offset; }, window);
 }
 
-base::Result<> LogReader::seek_in_segment(const Found& found, std::int64_t timestamp_ms, ReadWindow& window) {
+base::Result<> LogReader::seek_in_segment(const Found& found, std::int64_t timestamp_ms, ReadAhead& window) {
   window.forget();
   stand_at(*found.info);
   if (const std::uint32_t count = indexed_chunks(found); count > 0) {
-    auto index = IndexReader::open(disk_, directory_, found.info->first_offset, count);
+    auto index = IndexSearch::open(disk_, directory_, found.info->first_offset, count);
     if (index) {
       auto chunk = index->find_timestamp(timestamp_ms);
       if (chunk && chunk->ordinal == count) {
@@ -224,7 +224,7 @@ base::Result<bool> LogReader::open_file() {
   return true;
 }
 
-base::Result<const ChunkPlace*> LogReader::current(ReadWindow& window) {
+base::Result<const ChunkPlace*> LogReader::current(ReadAhead& window) {
   if (place_) return &*place_;
   while (true) {
     TRY(at, segment(window));
@@ -237,7 +237,7 @@ base::Result<const ChunkPlace*> LogReader::current(ReadWindow& window) {
   if (available < chunk_header_bytes) return damaged("the segment ends within a chunk header");
   const bool read_many = last_was_small_ || available <= small_chunk_bytes_max;
   const std::uint64_t most =
-      std::min(available, std::uint64_t{read_many ? ReadWindow::bytes_kept : read_ahead_bytes});
+      std::min(available, std::uint64_t{read_many ? ReadAhead::bytes_kept : small_read_bytes});
   TRY(bytes, window.fetch(*file_, cursor_.position, chunk_header_bytes, most));
   auto header = decode_chunk_header(bytes);
   if (!header) return damaged(header.error().text);
@@ -255,9 +255,9 @@ base::Result<const ChunkPlace*> LogReader::current(ReadWindow& window) {
   return &*place_;
 }
 
-base::Result<base::ByteView> LogReader::chunk_bytes(ReadWindow& window) {
+base::Result<base::ByteView> LogReader::chunk_bytes(ReadAhead& window) {
   const std::uint64_t size = place_->header.stored_bytes();
-  const std::uint64_t most = std::min<std::uint64_t>(log_bytes_ - place_->position, ReadWindow::bytes_kept);
+  const std::uint64_t most = std::min<std::uint64_t>(log_bytes_ - place_->position, ReadAhead::bytes_kept);
   TRY(bytes, window.fetch(*file_, place_->position, size, most));
   const base::ByteView chunk = bytes.first(size);
   if (!header_check_holds(place_->header_bytes, chunk.subspan(place_->header.wire_bytes())))
@@ -265,23 +265,23 @@ base::Result<base::ByteView> LogReader::chunk_bytes(ReadWindow& window) {
   return chunk;
 }
 
-base::Result<> LogReader::check_header(ReadWindow& window) {
+base::Result<> LogReader::check_header(ReadAhead& window) {
   const std::uint64_t available = log_bytes_ - place_->trailer_position();
   // Together with the next header, when the trailer between them is short.
   const std::uint64_t most =
-      place_->header.trailer_bytes <= 2 * read_ahead_bytes
-          ? std::min(available, place_->header.trailer_bytes + std::uint64_t{read_ahead_bytes})
+      place_->header.trailer_bytes <= 2 * small_read_bytes
+          ? std::min(available, place_->header.trailer_bytes + std::uint64_t{small_read_bytes})
           : header_check_bytes;
   TRY(bytes, window.fetch(*file_, place_->trailer_position(), header_check_bytes, most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return {};
 }
 
-base::Result<base::ByteView> LogReader::read_trailer(ReadWindow& window) {
+base::Result<base::ByteView> LogReader::read_trailer(ReadAhead& window) {
   const std::uint64_t size = place_->header.trailer_bytes;
   // No large buffer by a length that nothing vouches for.
-  if (size > ReadWindow::bytes_kept) TRY_VOID(check_header(window));
-  const std::uint64_t most = std::min(log_bytes_ - place_->trailer_position(), size + read_ahead_bytes);
+  if (size > ReadAhead::bytes_kept) TRY_VOID(check_header(window));
+  const std::uint64_t most = std::min(log_bytes_ - place_->trailer_position(), size + small_read_bytes);
   TRY(bytes, window.fetch(*file_, place_->trailer_position(), size, most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return bytes.first(size);

@@ -16,8 +16,8 @@
 
 #include "base/ports.h"
 #include "storage/chunk.h"
-#include "storage/index_reader.h"
-#include "storage/read_window.h"
+#include "storage/index_search.h"
+#include "storage/read_ahead.h"
 #include "storage/segment_log.h"
 
 namespace sluice::storage {
@@ -46,10 +46,10 @@ class LogReader {
   const LogView& view() const { return view_; }
 
   // To the chunk that holds `offset`; below the first: to the first; at or above the end: to the end.
-  base::Result<> seek_offset(base::Offset offset, ReadWindow& window);
+  base::Result<> seek_offset(base::Offset offset, ReadAhead& window);
   // To the first chunk whose timestamp is not below; the end when there is none.
-  base::Result<> seek_timestamp(std::int64_t timestamp_ms, ReadWindow& window);
-  base::Result<> seek_last(ReadWindow& window);  // the last chunk; the end of an empty log
+  base::Result<> seek_timestamp(std::int64_t timestamp_ms, ReadAhead& window);
+  base::Result<> seek_last(ReadAhead& window);  // the last chunk; the end of an empty log
   void seek_end();
 
   // The id of the chunk the cursor stands before, whether it is written already or not.
@@ -61,7 +61,7 @@ class LogReader {
     std::uint32_t ordinal;  // of the cursor's chunk
   };
   // Nothing at the end of the view.
-  base::Result<std::optional<Segment>> segment(ReadWindow& window);
+  base::Result<std::optional<Segment>> segment(ReadAhead& window);
   // Only after segment() answered with one:
   void skip_segment();
   // Forward to the chunk with this ordinal of a sealed segment, through its index.
@@ -69,13 +69,13 @@ class LogReader {
 
   // The chunk at the cursor: its header is well formed and continues the log. Nothing at the end.
   // The place stays until the cursor moves.
-  base::Result<const ChunkPlace*> current(ReadWindow& window);
+  base::Result<const ChunkPlace*> current(ReadAhead& window);
   void advance();
 
   // All only after current() answered with a chunk. Views are valid until the window is used again.
-  base::Result<base::ByteView> chunk_bytes(ReadWindow& window);   // header | data | trailer, header checked
-  base::Result<> check_header(ReadWindow& window);                // against our own check in the trailer
-  base::Result<base::ByteView> read_trailer(ReadWindow& window);  // and check_header
+  base::Result<base::ByteView> chunk_bytes(ReadAhead& window);   // header | data | trailer, header checked
+  base::Result<> check_header(ReadAhead& window);                // against our own check in the trailer
+  base::Result<base::ByteView> read_trailer(ReadAhead& window);  // and check_header
   // Bytes [begin, begin + into.size()) of the data section.
   base::Result<> read_data(std::uint32_t begin, base::MutableBytes into);
   const std::shared_ptr<base::File>& file() const { return file_; }
@@ -102,10 +102,10 @@ class LogReader {
   void close_files();
   base::Result<bool> open_file();  // false: retention has removed it
   bool was_removed(base::Offset segment) const;
-  base::Result<> seek_in_segment(const Found& found, base::Offset offset, ReadWindow& window);
-  base::Result<> seek_in_segment(const Found& found, std::int64_t timestamp_ms, ReadWindow& window);
+  base::Result<> seek_in_segment(const Found& found, base::Offset offset, ReadAhead& window);
+  base::Result<> seek_in_segment(const Found& found, std::int64_t timestamp_ms, ReadAhead& window);
   template <class Reached>
-  base::Result<> scan_until(Reached reached, ReadWindow& window);
+  base::Result<> scan_until(Reached reached, ReadAhead& window);
   std::unexpected<base::Error> damaged(std::string_view what) const;
 
   base::Disk& disk_;
@@ -114,7 +114,7 @@ class LogReader {
   Cursor cursor_;
   std::uint64_t log_bytes_ = 0;       // of the cursor's segment, as segment() found it
   std::shared_ptr<base::File> file_;  // of the cursor's segment, once a chunk of it was looked at
-  std::optional<IndexReader> index_;  // of the cursor's segment, while skipping
+  std::optional<IndexSearch> index_;  // of the cursor's segment, while skipping
   std::optional<ChunkPlace> place_;
   bool last_was_small_ = false;
 };

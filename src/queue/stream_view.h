@@ -11,11 +11,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 
 #include "base/ports.h"
 #include "filters/plan.h"
+#include "queue/chunk_finder.h"
+#include "queue/sink.h"
 #include "storage/log_reader.h"
 #include "storage/segment_log.h"
 
@@ -26,19 +27,6 @@ struct Seek {
   Kind kind = Kind::next;
   base::Offset offset;
   std::int64_t timestamp_ms = 0;
-};
-
-// Where chunks go: one call is one chunk is one credit.
-class Sink {
- public:
-  virtual ~Sink() = default;
-  // Header and data lie in the file at [position, position + size).
-  virtual void file_chunk(std::shared_ptr<base::File> file, std::uint64_t position, std::size_t size,
-                          std::uint32_t records) = 0;
-  // Header and data are these parts, one after the other; valid during the call.
-  virtual void memory_chunk(std::span<const base::ByteView> parts, std::uint32_t records) = 0;
-  // True when nothing more should come now.
-  virtual bool full() const = 0;
 };
 
 enum class Stop : std::uint8_t {
@@ -58,9 +46,7 @@ class StreamView {
   // Stands at the end of `view` until seek(). Opens no file.
   static std::unique_ptr<StreamView> open(base::Shard& shard, std::string directory,
                                           const storage::LogView& view, filters::FilterPlan plan);
-  ~StreamView();
-
-  void set_view(const storage::LogView& view);
+  void set_view(const storage::LogView& view) { reader_.set_view(view); }
   base::Result<> seek(const Seek& to);
   // Id of the chunk that deliver would deliver from next, filters applied (ResolveOffsetSpec); the end of the
   // log when there is none. Looks at a bounded amount of non-matching data, then answers where it got to.
@@ -68,14 +54,24 @@ class StreamView {
   base::Result<Delivered> deliver(std::uint32_t credits, Sink& sink);
 
   // Of the next message this view will look at.
-  base::Offset next_offset() const;
-  std::uint64_t chunks_skipped() const;
-  std::uint64_t segments_skipped() const;
+  base::Offset next_offset() const { return std::max(reader_.next_chunk_id(), from_); }
+  std::uint64_t chunks_skipped() const { return finder_.chunks_skipped(); }
+  std::uint64_t segments_skipped() const { return finder_.segments_skipped(); }
 
  private:
-  class Impl;
-  explicit StreamView(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  StreamView(base::Shard& shard, std::string directory, const storage::LogView& view,
+             filters::FilterPlan plan);
+  base::Result<bool> stand_at_chunk(Scratch& scratch, Budget& budget, Stop& stop);
+  base::Result<> deliver_chunk(std::uint32_t credits, Sink& sink, Scratch& scratch, Budget& budget,
+                               Delivered& delivered);
+  base::Result<> deliver_whole(const storage::ChunkPlace& place, Sink& sink, Scratch& scratch,
+                               Delivered& delivered);
+
+  const std::string directory_;
+  const filters::FilterPlan plan_;
+  storage::LogReader reader_;
+  ChunkFinder finder_;
+  base::Offset from_;  // messages below are not wanted: asked so, or delivered already
 };
 
 }  // namespace sluice::queue

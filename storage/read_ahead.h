@@ -10,7 +10,7 @@
 
 namespace sluice::storage {
 
-class ReadWindow {
+class ReadAhead {
  public:
   static constexpr std::size_t bytes_kept = 256 << 10;
 

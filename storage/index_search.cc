@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/index_reader.h"
+#include "storage/index_search.h"
 
 #include <fmt/format.h>
 
@@ -7,13 +7,13 @@
 
 namespace sluice::storage {
 
-base::Result<IndexReader> IndexReader::open(base::Disk& disk, const std::string& directory,
+base::Result<IndexSearch> IndexSearch::open(base::Disk& disk, const std::string& directory,
                                             base::Offset first_offset, std::uint32_t count) {
   TRY(file, disk.open(segment_path(directory, first_offset, index_suffix), base::Disk::Mode::read));
-  return IndexReader(std::move(file), first_offset, count);
+  return IndexSearch(std::move(file), first_offset, count);
 }
 
-base::Result<IndexRecord> IndexReader::at(std::uint32_t ordinal) const {
+base::Result<IndexRecord> IndexSearch::at(std::uint32_t ordinal) const {
   std::array<std::uint8_t, index_record_bytes> bytes;
   const std::uint64_t position = file_header_bytes + std::uint64_t{ordinal} * index_record_bytes;
   TRY(size, file_->read_at(position, bytes));
@@ -24,7 +24,7 @@ base::Result<IndexRecord> IndexReader::at(std::uint32_t ordinal) const {
 }
 
 template <class Before>
-base::Result<std::uint32_t> IndexReader::partition(Before before) const {
+base::Result<std::uint32_t> IndexSearch::partition(Before before) const {
   std::uint32_t low = 0, high = count_;
   while (low < high) {
     const std::uint32_t middle = low + (high - low) / 2;
@@ -37,7 +37,7 @@ base::Result<std::uint32_t> IndexReader::partition(Before before) const {
   return low;
 }
 
-base::Result<IndexReader::Found> IndexReader::find_offset(base::Offset offset) const {
+base::Result<IndexSearch::Found> IndexSearch::find_offset(base::Offset offset) const {
   TRY(above, partition([&](const IndexRecord& record) { return record.chunk_id <= offset; }));
   if (above == 0)
     return base::fail(base::Errc::corrupt, fmt::format("index of segment {} begins above offset {}",
@@ -46,7 +46,7 @@ base::Result<IndexReader::Found> IndexReader::find_offset(base::Offset offset) c
   return Found{above - 1, record};
 }
 
-base::Result<IndexReader::Found> IndexReader::find_timestamp(std::int64_t timestamp_ms) const {
+base::Result<IndexSearch::Found> IndexSearch::find_timestamp(std::int64_t timestamp_ms) const {
   TRY(ordinal, partition([&](const IndexRecord& record) { return record.timestamp_ms < timestamp_ms; }));
   if (ordinal == count_) return Found{ordinal, {}};
   TRY(record, at(ordinal));

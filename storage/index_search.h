@@ -12,10 +12,10 @@
 
 namespace sluice::storage {
 
-class IndexReader {
+class IndexSearch {
  public:
   // `count`: how many records may be read.
-  static base::Result<IndexReader> open(base::Disk& disk, const std::string& directory,
+  static base::Result<IndexSearch> open(base::Disk& disk, const std::string& directory,
                                         base::Offset first_offset, std::uint32_t count);
 
   std::uint32_t count() const { return count_; }
@@ -33,7 +33,7 @@ class IndexReader {
   base::Result<Found> find_timestamp(std::int64_t timestamp_ms) const;
 
  private:
-  IndexReader(std::shared_ptr<base::File> file, base::Offset segment, std::uint32_t count)
+  IndexSearch(std::shared_ptr<base::File> file, base::Offset segment, std::uint32_t count)
       : file_(std::move(file)), segment_(segment), count_(count) {}
   // The first ordinal whose record does not satisfy `before`.
   template <class Before>

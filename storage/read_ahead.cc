@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/read_window.h"
+#include "storage/read_ahead.h"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 
 namespace sluice::storage {
 
-base::Result<base::ByteView> ReadWindow::fetch(const base::File& file, std::uint64_t position,
-                                               std::size_t least, std::size_t most) {
+base::Result<base::ByteView> ReadAhead::fetch(const base::File& file, std::uint64_t position,
+                                              std::size_t least, std::size_t most) {
   if (&file == file_ && position >= begin_ && position + least <= begin_ + size_) {
     const std::size_t at = position - begin_;
     return base::ByteView(buffer_).subspan(at, std::min(size_ - at, std::max(least, most)));

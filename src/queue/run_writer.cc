@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queue/run_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "storage/crc32.h"
+
+namespace sluice::queue {
+
+namespace {
+
+// One read of a few KiB more is cheaper than a second system call.
+constexpr std::uint32_t merge_gap_bytes = 4 << 10;
+constexpr std::uint32_t extent_bytes_max = 256 << 10;
+// What a run costs beside its entries, in bytes: headers on the wire, and a credit to be given back.
+constexpr std::uint64_t run_cost_bytes = 256;
+
+}  // namespace
+
+RunWriter::RunWriter(storage::LogReader& reader, const storage::ChunkPlace& place,
+                     const filters::FilterPlan& plan, const filters::ChunkFilterView* record,
+                     Scratch& scratch, base::Offset from)
+    : reader_(reader),
+      place_(place),
+      plan_(plan),
+      scratch_(scratch),
+      from_(from),
+      wanted_(scratch.match.kind == filters::ChunkMatch::Kind::entries
+                  ? std::span<const std::uint32_t>(scratch.match.entries)
+                  : scratch.first_entries(place.header.entries)),
+      check_messages_(scratch.match.check_messages) {
+  if (record != nullptr) samples_ = record->samples();
+  const bool entry_is_record = place.header.records == place.header.entries;
+  if (entry_is_record && from > place.header.chunk_id) {
+    const std::uint64_t skipped = from - place.header.chunk_id;
+    const auto first = std::lower_bound(wanted_.begin(), wanted_.end(), skipped);
+    next_wanted_ = static_cast<std::size_t>(first - wanted_.begin());
+  }
+}
+
+bool RunWriter::is_sparse() const {
+  std::uint64_t runs = 0;
+  for (std::size_t i = 0; i < wanted_.size(); ++i)
+    if (i == 0 || wanted_[i] != wanted_[i - 1] + 1) ++runs;
+  const std::uint64_t wanted_bytes =
+      std::uint64_t{place_.header.data_bytes} * wanted_.size() / place_.header.entries;
+  return wanted_bytes + runs * run_cost_bytes < place_.header.data_bytes;
+}
+
+base::Result<RunWriter::Result> RunWriter::write(std::uint32_t credits, Sink& sink, Budget& budget) {
+  sink_ = &sink;
+  credits_ = credits;
+  TRY_VOID(walk_chunk(budget));
+  return result_;
+}
+
+base::Result<bool> RunWriter::any(Budget& budget) {
+  sink_ = nullptr;
+  TRY_VOID(walk_chunk(budget));
+  return result_.runs > 0;
+}
+
+base::Result<> RunWriter::walk_chunk(Budget& budget) {
+  if (place_.header.wire_bytes() <= storage::LogReader::small_chunk_bytes_max) {
+    TRY(chunk, reader_.chunk_bytes(scratch_.window));
+    small_chunk_data_ = chunk.subspan(storage::chunk_header_bytes, place_.header.data_bytes);
+    TRY_VOID(verify(small_chunk_data_));
+  }
+  while (next_wanted_ < wanted_.size() && result_.finished) {
+    const std::size_t before = next_wanted_;
+    const Extent extent = next_extent();
+    TRY(bytes, read(extent, budget));
+    TRY_VOID(walk(extent, bytes));
+    if (next_wanted_ == before) return damaged("an entry is missing");
+  }
+  return {};
+}
+
+std::unexpected<base::Error> RunWriter::damaged(std::string_view what) const {
+  return base::fail(base::Errc::corrupt, fmt::format("{}: {}", reader_.where(), what));
+}
+
+base::Result<> RunWriter::verify(base::ByteView data) const {
+  if (storage::crc32(data) != place_.header.data_crc) return damaged("the chunk's data fails its CRC");
+  return {};
+}
+
+// From the sample group of the next wanted entry as far as wanted groups follow closely. Without samples:
+// all.
+RunWriter::Extent RunWriter::next_extent() {
+  const std::uint32_t data_bytes = place_.header.data_bytes;
+  if (!samples_) return {0, data_bytes, 0, 0};
+  filters::SampleGroup group = samples_->seek(wanted_[next_wanted_]);
+  Extent extent{group.begin.position, std::min(group.end_position, data_bytes), group.first_entry,
+                group.begin.record};
+  for (std::size_t i = next_wanted_ + 1; i < wanted_.size(); ++i) {
+    if (wanted_[i] < group.end_entry) continue;
+    // A cursor only goes forward: the look ahead is done on a copy.
+    auto ahead = *samples_;
+    group = ahead.seek(wanted_[i]);
+    const std::uint32_t end = std::min(group.end_position, data_bytes);
+    if (group.begin.position > extent.end + merge_gap_bytes || end - extent.begin > extent_bytes_max) break;
+    *samples_ = ahead;
+    extent.end = end;
+  }
+  return extent;
+}
+
+base::Result<base::ByteView> RunWriter::read(const Extent& extent, Budget& budget) {
+  if (extent.begin > extent.end || extent.end > place_.header.data_bytes) return damaged("impossible sample");
+  const std::size_t size = extent.end - extent.begin;
+  budget.charge(size);
+  if (!small_chunk_data_.empty()) return small_chunk_data_.subspan(extent.begin, size);
+  const base::MutableBytes into = Scratch::room(scratch_.data, size);
+  TRY_VOID(reader_.read_data(extent.begin, into));
+  if (size == place_.header.data_bytes) TRY_VOID(verify(into));
+  return base::ByteView(into);
+}
+
+base::Result<> RunWriter::walk(const Extent& extent, base::ByteView bytes) {
+  storage::EntryCursor cursor(bytes);
+  storage::EntryView view;
+  std::uint32_t entry = extent.entry;
+  base::Offset first = place_.header.chunk_id + extent.record;
+  for (; next_wanted_ < wanted_.size() && cursor.next(view); ++entry, first = first + view.records) {
+    if (entry < wanted_[next_wanted_]) continue;
+    ++next_wanted_;
+    if (first + view.records <= from_) continue;
+    switch (judge(entry, view)) {
+      case Verdict::no:
+        break;
+      case Verdict::yes:
+        if (!add(bytes.data() + view.position, view.bytes, first, view.records)) return {};
+        break;
+      case Verdict::part:
+        add_messages(entry, first);
+        if (!result_.finished) return {};
+        break;
+    }
+  }
+  if (!cursor.ok()) return damaged("entries do not parse");
+  send();
+  return {};
+}
+
+RunWriter::Verdict RunWriter::judge(std::uint32_t entry, const storage::EntryView& view) {
+  if (!check_messages_) return Verdict::yes;
+  if (view.is_sub_batch) return judge_sub_batch(entry, view);
+  return plan_.message_matches(scratch_.match.value_of(entry), view.body) ? Verdict::yes : Verdict::no;
+}
+
+std::optional<base::ByteView> RunWriter::messages_of(const storage::EntryView& sub_batch) {
+  if (sub_batch.compression == 0) return sub_batch.body;
+  return std::nullopt;
+}
+
+// One that cannot be opened (compression "user", damaged) might hold anything: it goes out as it is.
+RunWriter::Verdict RunWriter::judge_sub_batch(std::uint32_t entry, const storage::EntryView& view) {
+  const auto messages = messages_of(view);
+  if (!messages) return Verdict::yes;
+  const filters::FilterValue value = scratch_.match.value_of(entry);
+  storage::EntryCursor cursor(*messages);
+  storage::EntryView message;
+  std::uint32_t count = 0, matching = 0;
+  for (; cursor.next(message) && !message.is_sub_batch; ++count)
+    if (plan_.message_matches(value, message.body)) ++matching;
+  if (!cursor.ok() || count != view.records || matching == count) return Verdict::yes;
+  messages_ = *messages;
+  return matching == 0 ? Verdict::no : Verdict::part;
+}
+
+// The messages of a sub-batch have the form of simple entries: those that match are sent as such.
+void RunWriter::add_messages(std::uint32_t entry, base::Offset first) {
+  const filters::FilterValue value = scratch_.match.value_of(entry);
+  storage::EntryCursor cursor(messages_);
+  storage::EntryView message;
+  send();
+  for (; cursor.next(message); first = first + 1) {
+    if (first < from_ || !plan_.message_matches(value, message.body)) continue;
+    if (!add(messages_.data() + message.position, message.bytes, first, 1)) return;
+  }
+  send();
+}
+
+bool RunWriter::add(const std::uint8_t* bytes, std::size_t size, base::Offset first, std::uint32_t records) {
+  const bool continues =
+      run_.entries > 0 && run_.first + run_.records == first && run_.begin + run_.bytes == bytes;
+  if (sink_ == nullptr) {
+    result_.runs = 1;
+    result_.finished = false;
+    return false;
+  }
+  if (!continues) {
+    send();
+    if (result_.runs == credits_ || sink_->full()) {
+      result_.finished = false;
+      result_.next = first;
+      return false;
+    }
+    run_ = {bytes, 0, 0, 0, first};
+  }
+  run_.bytes += size;
+  ++run_.entries;
+  run_.records += records;
+  return true;
+}
+
+void RunWriter::send() {
+  if (run_.entries == 0) return;
+  const Run run = std::exchange(run_, {});
+  ++result_.runs;
+  const base::ByteView data(run.begin, run.bytes);
+  storage::ChunkHeader header = place_.header;
+  header.entries = static_cast<std::uint16_t>(run.entries);
+  header.records = run.records;
+  header.chunk_id = run.first;
+  header.data_crc = storage::crc32(data);
+  header.data_bytes = static_cast<std::uint32_t>(data.size());
+  header.trailer_bytes = 0;
+  std::array<std::uint8_t, storage::chunk_header_bytes> bytes;
+  storage::encode_chunk_header(header, bytes.data());
+  const std::array<base::ByteView, 2> parts{bytes, data};
+  sink_->memory_chunk(parts, run.records);
+}
+
+}  // namespace sluice::queue

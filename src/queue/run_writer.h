@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sends only the matching messages of one chunk: each row of consecutive matching entries as a chunk of its
+// own (header and CRC recomputed, offsets as they are in the log). Reads only the stretches of data that hold
+// a match, merging those that are near; evaluates messages when the plan asks for it; takes sub-batches apart
+// when only some of their messages match. Part of a stream view; one object per chunk.
+//
+// Rows longer than a read (256 KiB) go out in several pieces.
+#pragma once
+
+#include "filters/plan.h"
+#include "queue/scratch.h"
+#include "queue/sink.h"
+#include "storage/entries.h"
+#include "storage/log_reader.h"
+
+namespace sluice::queue {
+
+class RunWriter {
+ public:
+  // The reader stands at the chunk; scratch.match is the answer about it and `record` its filter record, if
+  // there is one. Messages below `from` are not wanted.
+  RunWriter(storage::LogReader& reader, const storage::ChunkPlace& place, const filters::FilterPlan& plan,
+            const filters::ChunkFilterView* record, Scratch& scratch, base::Offset from);
+
+  // Whether sending runs costs less than sending the whole chunk; without looking at messages.
+  bool is_sparse() const;
+
+  struct Result {
+    std::uint32_t runs = 0;
+    bool finished = true;  // false: credits or sink ended before the chunk did; go on at `next`
+    base::Offset next;
+  };
+  base::Result<Result> write(std::uint32_t credits, Sink& sink, Budget& budget);
+  // Whether any message matches.
+  base::Result<bool> any(Budget& budget);
+
+ private:
+  enum class Verdict : std::uint8_t { no, yes, part };
+  // A stretch of the data section, at entry boundaries, and which entries and records it begins with.
+  struct Extent {
+    std::uint32_t begin = 0, end = 0;
+    std::uint32_t entry = 0, record = 0;
+  };
+  struct Run {
+    const std::uint8_t* begin = nullptr;
+    std::size_t bytes = 0;
+    std::uint32_t entries = 0;
+    std::uint32_t records = 0;
+    base::Offset first;
+  };
+
+  base::Result<> walk_chunk(Budget& budget);
+  Extent next_extent();
+  base::Result<base::ByteView> read(const Extent& extent, Budget& budget);
+  base::Result<> verify(base::ByteView data) const;
+  std::unexpected<base::Error> damaged(std::string_view what) const;
+  base::Result<> walk(const Extent& extent, base::ByteView bytes);
+  Verdict judge(std::uint32_t entry, const storage::EntryView& view);
+  Verdict judge_sub_batch(std::uint32_t entry, const storage::EntryView& view);
+  std::optional<base::ByteView> messages_of(const storage::EntryView& sub_batch);
+  void add_messages(std::uint32_t entry, base::Offset first);
+  // False: stop, there is no room for another run.
+  bool add(const std::uint8_t* bytes, std::size_t size, base::Offset first, std::uint32_t records);
+  void send();
+
+  storage::LogReader& reader_;
+  const storage::ChunkPlace& place_;
+  const filters::FilterPlan& plan_;
+  Scratch& scratch_;
+  base::Offset from_;
+  std::optional<filters::ChunkFilterView::SampleCursor> samples_;
+  std::span<const std::uint32_t> wanted_;  // entry indexes, sorted
+  std::size_t next_wanted_ = 0;
+  bool check_messages_;
+  base::ByteView small_chunk_data_;  // the whole data section, when it lies in the window
+  base::ByteView messages_;          // of the sub-batch that judge found to match in part
+
+  Sink* sink_ = nullptr;  // none: only asking
+  std::uint32_t credits_ = 0;
+  Run run_;
+  Result result_;
+};
+
+}  // namespace sluice::queue
