@@ -53,7 +53,11 @@ bool RunWriter::is_sparse() const {
 base::Result<RunWriter::Result> RunWriter::write(std::uint32_t credits, Sink& sink, Budget& budget) {
   sink_ = &sink;
   credits_ = credits;
-  TRY_VOID(walk_chunk(budget));
+  if (auto walked = walk_chunk(budget); !walked) {
+    if (result_.runs == 0) return std::unexpected(std::move(walked).error());
+    // What was sent counts; the damage is found again where it is.
+    result_.finished = false;
+  }
   return result_;
 }
 
@@ -197,7 +201,6 @@ bool RunWriter::add(const std::uint8_t* bytes, std::size_t size, base::Offset fi
     send();
     if (result_.runs == credits_ || sink_->full()) {
       result_.finished = false;
-      result_.next = first;
       return false;
     }
     run_ = {bytes, 0, 0, 0, first};
@@ -212,6 +215,7 @@ void RunWriter::send() {
   if (run_.entries == 0) return;
   const Run run = std::exchange(run_, {});
   ++result_.runs;
+  result_.next = run.first + run.records;
   const base::ByteView data(run.begin, run.bytes);
   storage::ChunkHeader header = place_.header;
   header.entries = static_cast<std::uint16_t>(run.entries);

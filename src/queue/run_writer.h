@@ -28,7 +28,7 @@ class RunWriter {
   struct Result {
     std::uint32_t runs = 0;
     bool finished = true;  // false: credits or sink ended before the chunk did; go on at `next`
-    base::Offset next;
+    base::Offset next;     // behind the last message sent; meaningless without runs
   };
   base::Result<Result> write(std::uint32_t credits, Sink& sink, Budget& budget);
   // Whether any message matches.

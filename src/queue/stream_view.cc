@@ -89,10 +89,21 @@ base::Result<Delivered> StreamView::deliver(std::uint32_t credits, Sink& sink) {
       delivered.stop = Stop::sink_full;
       return delivered;
     }
-    TRY(found, stand_at_chunk(scratch, budget, delivered.stop));
-    if (!found) return delivered;
-    TRY_VOID(deliver_chunk(credits - delivered.chunks, sink, scratch, budget, delivered));
+    auto step = deliver_next(credits, sink, scratch, budget, delivered);
+    if (!step && delivered.chunks == 0) return std::unexpected(std::move(step).error());
+    // Credits were used: the error waits for the next call, which finds it again.
+    if (!step) delivered.stop = Stop::budget_spent;
+    if (!step || !*step) return delivered;
   }
+}
+
+// False: there is nothing to deliver now.
+base::Result<bool> StreamView::deliver_next(std::uint32_t credits, Sink& sink, Scratch& scratch,
+                                            Budget& budget, Delivered& delivered) {
+  TRY(found, stand_at_chunk(scratch, budget, delivered.stop));
+  if (!found) return false;
+  TRY_VOID(deliver_chunk(credits - delivered.chunks, sink, scratch, budget, delivered));
+  return true;
 }
 
 base::Result<> StreamView::deliver_chunk(std::uint32_t credits, Sink& sink, Scratch& scratch, Budget& budget,
@@ -118,7 +129,7 @@ base::Result<> StreamView::deliver_chunk(std::uint32_t credits, Sink& sink, Scra
   if (result.finished)
     reader_.advance();
   else
-    from_ = result.next;
+    from_ = std::max(from_, result.next);
   return {};
 }
 

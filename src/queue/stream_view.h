@@ -62,6 +62,8 @@ class StreamView {
   StreamView(base::Shard& shard, std::string directory, const storage::LogView& view,
              filters::FilterPlan plan);
   base::Result<bool> stand_at_chunk(Scratch& scratch, Budget& budget, Stop& stop);
+  base::Result<bool> deliver_next(std::uint32_t credits, Sink& sink, Scratch& scratch, Budget& budget,
+                                  Delivered& delivered);
   base::Result<> deliver_chunk(std::uint32_t credits, Sink& sink, Scratch& scratch, Budget& budget,
                                Delivered& delivered);
   base::Result<> deliver_whole(const storage::ChunkPlace& place, Sink& sink, Scratch& scratch,
