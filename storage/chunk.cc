@@ -62,7 +62,8 @@ base::Result<ChunkHeader> decode_chunk_header(base::ByteView bytes) {
       header.records > std::uint64_t{header.entries} * std::numeric_limits<std::uint16_t>::max())
     return malformed(fmt::format("{} entries with {} records in one chunk", header.entries, header.records));
   if (header.data_bytes < header.entries * simple_entry_header_bytes ||
-      header.trailer_bytes < trailer_fixed_bytes || header.stored_bytes() > chunk_bytes_limit)
+      header.trailer_bytes < trailer_fixed_bytes || header.trailer_bytes > trailer_bytes_limit ||
+      header.stored_bytes() > chunk_bytes_limit)
     return malformed(fmt::format("impossible lengths in chunk header: data {}, trailer {}", header.data_bytes,
                                  header.trailer_bytes));
   if (header.chunk_id.value > std::numeric_limits<std::uint64_t>::max() - header.records)

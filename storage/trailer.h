@@ -30,6 +30,8 @@ inline constexpr std::size_t header_check_bytes = 4;
 inline constexpr std::size_t trailer_fixed_bytes = 16;
 inline constexpr std::uint8_t trailer_version = 1;
 inline constexpr std::size_t reference_bytes_max = 255;
+// Far above what a chunk can need: 65,535 references, a filter record. Bounds what a scan reads into memory.
+inline constexpr std::size_t trailer_bytes_limit = 64 << 20;
 
 using SequenceList = std::vector<std::pair<std::string, std::uint64_t>>;
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sealer: what remains to be done for a segment that has become immutable, one segment of a log at a time on
+// a Background worker: sync its files, and build its .filter file from the trailers. Readers find the file
+// when it is there; a crash before that costs nothing, open() asks again. Owned by SegmentLog, on the log's
+// shard.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "base/ports.h"
+#include "storage/segment_info.h"
+
+namespace sluice::storage {
+
+// Writes the .filter file of a sealed segment. Reads every trailer, keeps at most what
+// filters::SegmentFilterLimits allows in memory. Stops early (without a file, without an error) when
+// `cancelled` becomes true.
+base::Result<> build_filter_file(base::Disk& disk, const std::string& directory, const SegmentInfo& info,
+                                 const std::atomic<bool>& cancelled);
+
+class Sealer {
+ public:
+  Sealer(base::Shard& shard, std::string directory);
+  ~Sealer();  // cancels what is under way
+  Sealer(const Sealer&) = delete;
+  Sealer& operator=(const Sealer&) = delete;
+
+  struct Job {
+    SegmentInfo info;
+    std::shared_ptr<base::File> log, index;  // to be synced; null when they were synced before
+  };
+  void add(Job job);
+  // Files of segments below this offset are being removed: build nothing for them, and remove what was built.
+  void forget_before(base::Offset first_offset);
+  std::size_t pending() const { return waiting_.size() + (running_ ? 1 : 0); }
+
+ private:
+  void run_next();
+
+  base::Shard& shard_;
+  std::string directory_;
+  std::deque<Job> waiting_;
+  bool running_ = false;
+  base::Offset lowest_;
+  std::shared_ptr<std::atomic<bool>> cancelled_;  // shared with the job under way
+};
+
+}  // namespace sluice::storage
