@@ -27,7 +27,7 @@ inline constexpr std::uint32_t sample_every = 16;
 // the writer closes a chunk when dictionary_bytes() passes chunk_dictionary_bytes_soft, so it does not
 // happen.
 inline constexpr std::size_t chunk_dictionary_bytes_soft = 256 << 10;
-inline constexpr std::size_t chunk_dictionary_bytes_max = 1 << 20;
+inline constexpr std::size_t chunk_dictionary_bytes_max = 2 << 20;
 
 // Where an entry begins: byte position in the chunk's data section, and the number of records (messages)
 // before it in the chunk, which differs from the entry's index when there are sub-batches.

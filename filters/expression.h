@@ -70,8 +70,9 @@ class Expression {
   bool uses_filter_value() const;
   bool uses_body() const;
 
+  struct Program;  // expression_program.h
+
  private:
-  struct Program;
   explicit Expression(std::unique_ptr<const Program> program);
   std::unique_ptr<const Program> program_;
 };

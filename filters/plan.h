@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,7 +63,7 @@ class FilterPlan {
   // Neither values nor expression: everything is wanted and nothing need be asked.
   bool pass_all() const { return pass_all_; }
   FilterMode mode() const { return mode_; }
-  bool has_expression() const { return expression_.has_value(); }
+  bool has_expression() const { return expression_ != nullptr; }
 
   SegmentMatch segment(SegmentFilterReader& reader) const;
 
@@ -86,17 +87,25 @@ class FilterPlan {
     Decision decision;
   };
   Decision decide(const FilterValue& value) const;
-  void finish(ChunkMatch& match, const ChunkFilterView* filter, bool any_check) const;
+  bool is_candidate(std::string_view value) const;
+  void unknown_values_chunk(const ChunkFilterView& filter, ChunkMatch& match) const;
+  // These add matching entries to match.set_; false: the record is damaged.
+  bool add_entries(const ChunkFilterView::Cursor& cursor, Decision decision, std::uint32_t entry_count,
+                   ChunkMatch& match) const;
+  bool add_candidates(const ChunkFilterView& filter, ChunkMatch& match) const;
+  bool add_decided(const ChunkFilterView& filter, ChunkMatch& match) const;
 
   bool pass_all_ = true;
   FilterMode mode_ = FilterMode::automatic;
   bool restricted_ = false;  // values were given
   bool match_unfiltered_ = false;
-  std::optional<Expression> expression_;
+  bool remember_values_ = false;  // message_matches needs the entries' filter values
+  std::shared_ptr<const Expression> expression_;
   // When finite_: no value outside candidates_ can match.
   bool finite_ = false;
-  std::vector<Candidate> candidates_;
+  std::vector<Candidate> candidates_;  // sorted
   Decision unfiltered_ = Decision::yes;
+  Decision any_value_ = Decision::yes;  // when the filter value is not known
 };
 
 // Errc::precondition_failed with position and expectation when the expression does not parse or a bound is

@@ -84,6 +84,7 @@ class SegmentFilterReader {
   SegmentMatch chunks_with(std::string_view value) { return chunks_with(value, hash_value(value)); }
   SegmentMatch chunks_with(std::string_view value, ValueHash hash);
   SegmentMatch unfiltered_chunks();
+  SegmentMatch unknown_chunks() const;  // those that may hold anything; part of every answer above
 
   // For inspection: every value with its chunks, block by block. An error names the damaged part.
   base::Result<> for_each_value(const std::function<void(std::string_view, const Bitmap&)>& f);
@@ -94,7 +95,6 @@ class SegmentFilterReader {
                    Bitmap& into);
   bool bloom_may_contain(ValueHash hash);
   bool read_block(std::uint32_t number, base::ByteView& values);
-  SegmentMatch unknown_chunks() const;
 
   ReadAt read_;
   Header header_;
