@@ -2,7 +2,7 @@
 """Rules about the text of the sources that no compiler knows; tools/check and the tests run it.
 
 Every C++ file starts with the licence line, no file is longer than it can be read, no header brings names into its
-includers, nothing is left "to do", and every folder of code has a README.md.
+includers, nothing is left "to do", and every layer has a README.md that names each of its headers.
 """
 import pathlib
 import re
@@ -11,6 +11,7 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LINES_MAX = 450
+TOP_LAYERS = ("storage", "streamproto", "filters")
 BANNED = (
     (re.compile(r"\b(TODO|FIXME|XXX)\b"), "finish it or leave it out"),
     (re.compile(r"\bstd::(cout|cerr)\b"), "use fmt::print or the log"),
@@ -41,9 +42,15 @@ def complaints():
                     yield f"{name}:{number}: {pattern.pattern}: {instead}"
     for folder in sorted(folders):
         top_folder = folder.relative_to(TOP)
-        if top_folder.parts[0] in ("src", "storage", "streamproto", "filters") and len(top_folder.parts) <= 2 \
-                and not (folder / "README.md").exists():
+        parts = top_folder.parts
+        layer = len(parts) == 2 if parts[0] == "src" else len(parts) == 1 and parts[0] in TOP_LAYERS
+        if layer and not (folder / "README.md").exists():
             yield f"{top_folder}: no README.md"
+        elif layer:
+            readme = (folder / "README.md").read_text()
+            for header in sorted(folder.glob("*.h")):
+                if header.name not in readme:
+                    yield f"{top_folder}/README.md does not name {header.name}"
 
 
 if __name__ == "__main__":
