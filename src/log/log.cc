@@ -314,6 +314,9 @@ void Log::close() {
   } else {
     commit(storage_->view(), syncing_.confirms);
   }
+  if (auto closed = storage_->close(); !closed && !failure_)
+    shard_.logger.write(base::LogLevel::warning, "storage", "closing a log",
+                        {{"error", closed.error().text}});
   storage_.reset();
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LogFiles: the files of a log as storage/FORMAT.md says, made chunk by chunk without the segment writer, with a
-// record of every message in them: tests of the reading side compare what they get with messages().
+// LogFiles: the files of a log as storage/FORMAT.md says, made chunk by chunk without the segment writer,
+// with a record of every message in them: tests of the reading side compare what they get with messages().
 //
 //   LogFiles files(disk, "log");  files.add_chunk({{"kr", {"body"}}}, 1000);  files.seal();  files.view()
 #pragma once
@@ -27,7 +27,7 @@ class LogFiles {
   struct Message {
     std::uint64_t offset = 0;
     std::string filter_value, body;
-    std::size_t chunk = 0;  // place in chunks()
+    std::size_t chunk = 0;                         // place in chunks()
     std::uint64_t batch_begin = 0, batch_end = 0;  // offsets of its entry
   };
   struct Chunk {
@@ -125,9 +125,9 @@ class LogFiles {
       to.write(static_cast<std::uint32_t>(body.size()));
       to.write_bytes(base::as_bytes(body));
     }
-    builder_.add_sub_batch({0, static_cast<std::uint16_t>(entry.bodies.size()),
-                            static_cast<std::uint32_t>(batch.size()), batch},
-                           entry.filter_value);
+    builder_.add_sub_batch(
+        {0, static_cast<std::uint16_t>(entry.bodies.size()), static_cast<std::uint32_t>(batch.size()), batch},
+        entry.filter_value);
   }
 
   void write(const storage::ChunkBuilder::Finished& chunk) {

@@ -19,7 +19,8 @@ void fill(LogFiles& files, std::size_t chunks, std::mt19937& random, std::size_t
   for (std::size_t i = 0; i < chunks; ++i) {
     std::vector<test::TestEntry> entries(1 + random() % 10);
     for (auto& entry : entries)
-      entry = {random() % 2 ? "" : "v" + std::to_string(random() % 5), {std::string(random() % body_bytes_max, 'b')}};
+      entry = {random() % 2 ? "" : "v" + std::to_string(random() % 5),
+               {std::string(random() % body_bytes_max, 'b')}};
     files.add_chunk(entries, static_cast<std::int64_t>(1000 + 10 * files.chunks().size()));
     if (random() % 8 == 0) files.seal();
   }
@@ -85,9 +86,9 @@ TEST_CASE("seeking by offset finds the chunk that holds it") {
     LogReader reader(disk, "log", files.view(unindexed));
     for (std::uint64_t offset = 0; offset <= files.next_offset() + 5; ++offset) {
       REQUIRE(reader.seek_offset(base::Offset{offset}, window));
-      const std::uint64_t expected = offset < files.next_offset()
-                                         ? files.chunks()[files.messages()[offset].chunk].record.chunk_id.value
-                                         : files.next_offset();
+      const std::uint64_t expected =
+          offset < files.next_offset() ? files.chunks()[files.messages()[offset].chunk].record.chunk_id.value
+                                       : files.next_offset();
       REQUIRE(reader.next_chunk_id().value == expected);
     }
   }
@@ -138,7 +139,8 @@ TEST_CASE("a chunk is found although the index is gone or damaged") {
       if (random() % 2)
         disk.remove(path).value();
       else
-        for (std::uint64_t at = file_header_bytes; at < disk.bytes(path).size(); at += 7) disk.flip_bit(path, at);
+        for (std::uint64_t at = file_header_bytes; at < disk.bytes(path).size(); at += 7)
+          disk.flip_bit(path, at);
     }
   LogReader reader(disk, "log", files.view());
   ReadAhead window;
