@@ -12,5 +12,7 @@ namespace sluice::storage {
 
 // crc32(b, crc32(a)) is the CRC of a followed by b; crc32 of nothing is 0.
 std::uint32_t crc32(base::ByteView bytes, std::uint32_t crc_before = 0);
+// CRC-32C (Castagnoli), which the snappy framing format uses.
+std::uint32_t crc32c(base::ByteView bytes);
 
 }  // namespace sluice::storage
