@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Encoder and decoder of the AMQP 1.0 type system, as far as message sections need it (OASIS AMQP 1.0, part 1
-// section 1.6 and part 3 section 3.2). The decoder is bounded by the input: lengths are checked before use and nesting
-// is stepped over by size, never by recursion.
+// section 1.6 and part 3 section 3.2). The decoder is bounded by the input: lengths are checked before use
+// and nesting is stepped over by size, never by recursion.
 #include "client/message.h"
 
 #include <bit>
@@ -230,7 +230,8 @@ Value read_value(ByteReader& in) {
   }
 }
 
-// Opens a list or map: a reader over its elements and how many it claims (bounded by the input as they are read).
+// Opens a list or map: a reader over its elements and how many it claims (bounded by the input as they are
+// read).
 struct Compound {
   ByteReader elements{{}};
   std::uint32_t count = 0;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The AMQP 1.0 message that stream clients put into a stream entry: message annotations, properties, application
-// properties and one data section, so that what this library publishes can be read by the Java, .NET, Go and
-// JavaScript clients and by filter expressions on the server, and the reverse.
+// The AMQP 1.0 message that stream clients put into a stream entry: message annotations, properties,
+// application properties and one data section, so that what this library publishes can be read by the Java,
+// .NET, Go and JavaScript clients and by filter expressions on the server, and the reverse.
 //
-// Producers encode before publishing, consumers decode what they were handed; the broker sees opaque bytes. Types
-// kept: null, boolean, integers, floating point, string, symbol, binary, timestamp. Nested lists, maps and arrays in a
-// value are stepped over and read as null. Sections other than data in the body (sequence, value) are refused.
+// Producers encode before publishing, consumers decode what they were handed; the broker sees opaque bytes.
+// Types kept: null, boolean, integers, floating point, string, symbol, binary, timestamp. Nested lists, maps
+// and arrays in a value are stepped over and read as null. Sections other than data in the body (sequence,
+// value) are refused.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +35,8 @@ struct Binary {
   friend bool operator==(const Binary&, const Binary&) = default;
 };
 
-using Value = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Symbol, Timestamp,
-                           Binary>;
+using Value = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Symbol,
+                           Timestamp, Binary>;
 using ValueMap = std::vector<std::pair<std::string, Value>>;  // in the order of the message
 
 // The AMQP 1.0 properties section; a monostate or an empty optional is an absent field.
