@@ -29,10 +29,10 @@ enum class FilterMode : std::uint8_t {
 };
 
 struct FilterSpec {
-  std::vector<std::string> values;  // filter.N: any of them; empty: every value
-  bool match_unfiltered = false;    // with values: also messages without one. Ignored without values
-  std::string expression;           // filter-expr; empty: none
-  std::string field;                // filter-field: application property that is also the filter value
+  std::vector<std::string> values = {};  // filter.N: any of them; empty: every value
+  bool match_unfiltered = false;         // with values: also messages without one. Ignored without values
+  std::string expression = {};           // filter-expr; empty: none
+  std::string field = {};                // filter-field: application property that is also the filter value
   FilterMode mode = FilterMode::automatic;
 };
 
