@@ -97,7 +97,6 @@ base::Result<std::optional<LogReader::Segment>> LogReader::segment(ReadAhead& wi
   if (cursor_.chunk_id >= view_.next_offset) return std::nullopt;
   const Found found = find_segment(cursor_.chunk_id);
   if (found.info->first_offset != cursor_.segment) {
-    window.forget();
     if (found.info->first_offset == cursor_.chunk_id)
       stand_at(*found.info);
     else
@@ -176,7 +175,6 @@ base::Result<> LogReader::scan_until(Reached reached, ReadAhead& window) {
 }
 
 base::Result<> LogReader::seek_in_segment(const Found& found, base::Offset offset, ReadAhead& window) {
-  window.forget();
   stand_at(*found.info);
   if (offset <= found.info->first_offset) return {};
   if (const std::uint32_t count = indexed_chunks(found); count > 0) {
@@ -189,7 +187,6 @@ base::Result<> LogReader::seek_in_segment(const Found& found, base::Offset offse
 }
 
 base::Result<> LogReader::seek_in_segment(const Found& found, std::int64_t timestamp_ms, ReadAhead& window) {
-  window.forget();
   stand_at(*found.info);
   if (const std::uint32_t count = indexed_chunks(found); count > 0) {
     auto index = IndexSearch::open(disk_, directory_, found.info->first_offset, count);
@@ -238,7 +235,7 @@ base::Result<const ChunkPlace*> LogReader::current(ReadAhead& window) {
   const bool read_many = last_was_small_ || available <= small_chunk_bytes_max;
   const std::uint64_t most =
       std::min(available, std::uint64_t{read_many ? ReadAhead::bytes_kept : small_read_bytes});
-  TRY(bytes, window.fetch(*file_, cursor_.position, chunk_header_bytes, most));
+  TRY(bytes, window.fetch(file_, cursor_.position, chunk_header_bytes, most));
   auto header = decode_chunk_header(bytes);
   if (!header) return damaged(header.error().text);
   if (header->chunk_id != cursor_.chunk_id)
@@ -258,7 +255,7 @@ base::Result<const ChunkPlace*> LogReader::current(ReadAhead& window) {
 base::Result<base::ByteView> LogReader::chunk_bytes(ReadAhead& window) {
   const std::uint64_t size = place_->header.stored_bytes();
   const std::uint64_t most = std::min<std::uint64_t>(log_bytes_ - place_->position, ReadAhead::bytes_kept);
-  TRY(bytes, window.fetch(*file_, place_->position, size, most));
+  TRY(bytes, window.fetch(file_, place_->position, size, most));
   const base::ByteView chunk = bytes.first(size);
   if (!header_check_holds(place_->header_bytes, chunk.subspan(place_->header.wire_bytes())))
     return damaged("the chunk header fails its check");
@@ -272,7 +269,7 @@ base::Result<> LogReader::check_header(ReadAhead& window) {
       place_->header.trailer_bytes <= 2 * small_read_bytes
           ? std::min(available, place_->header.trailer_bytes + std::uint64_t{small_read_bytes})
           : header_check_bytes;
-  TRY(bytes, window.fetch(*file_, place_->trailer_position(), header_check_bytes, most));
+  TRY(bytes, window.fetch(file_, place_->trailer_position(), header_check_bytes, most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return {};
 }
@@ -282,7 +279,7 @@ base::Result<base::ByteView> LogReader::read_trailer(ReadAhead& window) {
   // No large buffer by a length that nothing vouches for.
   if (size > ReadAhead::bytes_kept) TRY_VOID(check_header(window));
   const std::uint64_t most = std::min(log_bytes_ - place_->trailer_position(), size + small_read_bytes);
-  TRY(bytes, window.fetch(*file_, place_->trailer_position(), size, most));
+  TRY(bytes, window.fetch(file_, place_->trailer_position(), size, most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return bytes.first(size);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "storage/compression.h"
 #include "storage/crc32.h"
 
 namespace sluice::queue {
@@ -59,12 +60,6 @@ base::Result<RunWriter::Result> RunWriter::write(std::uint32_t credits, Sink& si
     result_.finished = false;
   }
   return result_;
-}
-
-base::Result<bool> RunWriter::any(Budget& budget) {
-  sink_ = nullptr;
-  TRY_VOID(walk_chunk(budget));
-  return result_.runs > 0;
 }
 
 base::Result<> RunWriter::walk_chunk(Budget& budget) {
@@ -156,14 +151,10 @@ RunWriter::Verdict RunWriter::judge(std::uint32_t entry, const storage::EntryVie
   return plan_.message_matches(scratch_.match.value_of(entry), view.body) ? Verdict::yes : Verdict::no;
 }
 
-std::optional<base::ByteView> RunWriter::messages_of(const storage::EntryView& sub_batch) {
-  if (sub_batch.compression == 0) return sub_batch.body;
-  return std::nullopt;
-}
-
 // One that cannot be opened (compression "user", damaged) might hold anything: it goes out as it is.
 RunWriter::Verdict RunWriter::judge_sub_batch(std::uint32_t entry, const storage::EntryView& view) {
-  const auto messages = messages_of(view);
+  const auto messages =
+      storage::uncompress(view.compression, view.body, view.uncompressed_bytes, scratch_.uncompressed);
   if (!messages) return Verdict::yes;
   const filters::FilterValue value = scratch_.match.value_of(entry);
   storage::EntryCursor cursor(*messages);
@@ -192,11 +183,6 @@ void RunWriter::add_messages(std::uint32_t entry, base::Offset first) {
 bool RunWriter::add(const std::uint8_t* bytes, std::size_t size, base::Offset first, std::uint32_t records) {
   const bool continues =
       run_.entries > 0 && run_.first + run_.records == first && run_.begin + run_.bytes == bytes;
-  if (sink_ == nullptr) {
-    result_.runs = 1;
-    result_.finished = false;
-    return false;
-  }
   if (!continues) {
     send();
     if (result_.runs == credits_ || sink_->full()) {

@@ -31,8 +31,6 @@ class RunWriter {
     base::Offset next;     // behind the last message sent; meaningless without runs
   };
   base::Result<Result> write(std::uint32_t credits, Sink& sink, Budget& budget);
-  // Whether any message matches.
-  base::Result<bool> any(Budget& budget);
 
  private:
   enum class Verdict : std::uint8_t { no, yes, part };
@@ -57,7 +55,6 @@ class RunWriter {
   base::Result<> walk(const Extent& extent, base::ByteView bytes);
   Verdict judge(std::uint32_t entry, const storage::EntryView& view);
   Verdict judge_sub_batch(std::uint32_t entry, const storage::EntryView& view);
-  std::optional<base::ByteView> messages_of(const storage::EntryView& sub_batch);
   void add_messages(std::uint32_t entry, base::Offset first);
   // False: stop, there is no room for another run.
   bool add(const std::uint8_t* bytes, std::size_t size, base::Offset first, std::uint32_t records);
@@ -75,7 +72,7 @@ class RunWriter {
   base::ByteView small_chunk_data_;  // the whole data section, when it lies in the window
   base::ByteView messages_;          // of the sub-batch that judge found to match in part
 
-  Sink* sink_ = nullptr;  // none: only asking
+  Sink* sink_ = nullptr;
   std::uint32_t credits_ = 0;
   Run run_;
   Result result_;

@@ -45,7 +45,18 @@ struct Scratch {
   }
 };
 
-Scratch& thread_scratch();
+// The thread's scratch for one call; gives back at its end what must not be kept.
+class ScratchLease {
+ public:
+  ScratchLease();
+  ~ScratchLease() { scratch_.trim(); }
+  ScratchLease(const ScratchLease&) = delete;
+  ScratchLease& operator=(const ScratchLease&) = delete;
+  Scratch& operator*() { return scratch_; }
+
+ private:
+  Scratch& scratch_;
+};
 
 // How much non-matching data one call may look at before others get their turn.
 class Budget {

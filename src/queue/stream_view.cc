@@ -13,12 +13,14 @@ namespace {
 constexpr std::int64_t deliver_budget_bytes = 8 << 20;
 constexpr std::int64_t resolve_budget_bytes = 64 << 20;
 
-}  // namespace
-
 Scratch& thread_scratch() {
   static thread_local Scratch scratch;
   return scratch;
 }
+
+}  // namespace
+
+ScratchLease::ScratchLease() : scratch_(thread_scratch()) {}
 
 std::unique_ptr<StreamView> StreamView::open(base::Shard& shard, std::string directory,
                                              const storage::LogView& view, filters::FilterPlan plan) {
@@ -33,8 +35,8 @@ StreamView::StreamView(base::Shard& shard, std::string directory, const storage:
       finder_(shard.disk, directory_, plan_) {}
 
 base::Result<> StreamView::seek(const Seek& to) {
-  Scratch& scratch = thread_scratch();
-  scratch.trim();
+  ScratchLease lease;
+  Scratch& scratch = *lease;
   const storage::LogView& view = reader_.view();
   from_ = base::Offset{};
   switch (to.kind) {
@@ -67,8 +69,8 @@ base::Result<bool> StreamView::stand_at_chunk(Scratch& scratch, Budget& budget, 
 }
 
 base::Result<base::Offset> StreamView::resolve() {
-  Scratch& scratch = thread_scratch();
-  scratch.trim();
+  ScratchLease lease;
+  Scratch& scratch = *lease;
   Budget budget(resolve_budget_bytes);
   Stop stop;
   TRY_VOID(stand_at_chunk(scratch, budget, stop));
@@ -76,8 +78,8 @@ base::Result<base::Offset> StreamView::resolve() {
 }
 
 base::Result<Delivered> StreamView::deliver(std::uint32_t credits, Sink& sink) {
-  Scratch& scratch = thread_scratch();
-  scratch.trim();
+  ScratchLease lease;
+  Scratch& scratch = *lease;
   Budget budget(deliver_budget_bytes);
   Delivered delivered;
   while (true) {
@@ -112,15 +114,12 @@ base::Result<> StreamView::deliver_chunk(std::uint32_t credits, Sink& sink, Scra
   using Mode = filters::FilterMode;
   const bool all = plan_.pass_all() || scratch.match.kind == filters::ChunkMatch::Kind::all;
   const bool check = !plan_.pass_all() && scratch.match.check_messages;
-  if (!check && (all || plan_.mode() == Mode::chunk)) return deliver_whole(*place, sink, scratch, delivered);
+  // Exact also means: nothing from below the offset that was asked for.
+  const bool cut = plan_.mode() == Mode::exact && !plan_.pass_all() && from_ > place->header.chunk_id;
+  if (!check && !cut && (all || plan_.mode() == Mode::chunk))
+    return deliver_whole(*place, sink, scratch, delivered);
 
   RunWriter runs(reader_, *place, plan_, finder_.record(), scratch, from_);
-  if (plan_.mode() == Mode::chunk) {
-    TRY(any, runs.any(budget));
-    if (any) return deliver_whole(*place, sink, scratch, delivered);
-    reader_.advance();
-    return {};
-  }
   // What must look at messages has read the chunk anyway: then exact costs nothing more.
   if (!check && plan_.mode() == Mode::automatic && !runs.is_sparse())
     return deliver_whole(*place, sink, scratch, delivered);
