@@ -59,10 +59,11 @@ void Connection::on_tick(std::int64_t now) {
   }
 }
 
-void Connection::close_with(streamproto::ResponseCode code, std::string_view reason) {
+void Connection::close_with(streamproto::ResponseCode code, std::string_view reason,
+                            std::string_view detail) {
   if (state_ != State::open) return;
   count(code);
-  log(base::LogLevel::warning, "closing connection", reason);
+  log(base::LogLevel::warning, "closing connection", detail.empty() ? reason : detail);
   send(streamproto::Close{code, reason}, 1);
   enter(State::close_sent);
 }

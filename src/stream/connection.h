@@ -90,8 +90,8 @@ class Connection {
   void wake() { transport_.wake(); }
 
   // ---- the ends
-  // Sends Close and waits for the answer (open connections only).
-  void close_with(streamproto::ResponseCode code, std::string_view reason);
+  // Sends Close and waits for the answer (open connections only). `detail` is for the log alone.
+  void close_with(streamproto::ResponseCode code, std::string_view reason, std::string_view detail = {});
   // No more input; closed once everything queued is sent.
   void finish();
   // Closed without a word: a wrong step of the handshake, a timeout.

@@ -173,8 +173,7 @@ void Session::on_open_frame(const Frame& frame) {
   const base::Result<> dispatched = dispatch(OpenCommands{}, frame, Dispatcher{*this});
   const base::Result<>& outcome = dispatched ? frame_outcome_ : dispatched;
   if (outcome) return;
-  connection_.log(base::LogLevel::warning, "frame not understood", outcome.error().text);
-  connection_.close_with(ResponseCode::unknown_frame, "unknown frame");
+  connection_.close_with(ResponseCode::unknown_frame, "unknown frame", outcome.error().text);
 }
 
 void Session::renew(std::uint32_t correlation, const SaslAuthenticate& request) {

@@ -3,7 +3,8 @@
 #include "harness.h"
 
 using namespace sluice;
-using namespace sluice::test;
+using namespace sluice::streamproto;
+using namespace sluice::streamproto::test;
 
 namespace {
 

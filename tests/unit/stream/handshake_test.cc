@@ -4,7 +4,8 @@
 #include "stream/sasl.h"
 
 using namespace sluice;
-using namespace sluice::test;
+using namespace sluice::streamproto;
+using namespace sluice::streamproto::test;
 
 TEST_CASE("a handshake in order opens the connection") {
   Peer peer;

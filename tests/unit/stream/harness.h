@@ -4,14 +4,13 @@
 
 #include <catch2/catch.hpp>
 
-#include "fake_broker.h"
 #include "stream/session.h"
 #include "streamproto/hex.h"
+#include "support/fake_broker.h"
 #include "support/test_shard.h"
 
-namespace sluice::test {
-
-using namespace streamproto;
+// Inside streamproto, so that the commands go by their own names.
+namespace sluice::streamproto::test {
 
 class FakeTransport final : public base::Transport {
  public:
@@ -120,8 +119,8 @@ class Peer {
   }
   base::Session::Closing closing() const { return session->closing(); }
 
-  TestShard shard;
-  FakeBroker broker;
+  sluice::test::TestShard shard;
+  sluice::test::FakeBroker broker;
   stream::Node node;
   stream::Metrics metrics;
   stream::Context context{shard.shard, broker, node, metrics};
@@ -133,4 +132,4 @@ class Peer {
 
 using Closing = base::Session::Closing;
 
-}  // namespace sluice::test
+}  // namespace sluice::streamproto::test

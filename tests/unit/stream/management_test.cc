@@ -5,7 +5,8 @@
 #include "harness.h"
 
 using namespace sluice;
-using namespace sluice::test;
+using namespace sluice::streamproto;
+using namespace sluice::streamproto::test;
 
 TEST_CASE("creating and deleting streams") {
   Peer peer;
