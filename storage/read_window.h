@@ -21,6 +21,8 @@ class ReadWindow {
       : file_(std::move(file)), end_(end), window_bytes_(window_bytes) {}
 
   std::uint64_t end() const { return end_; }
+  // How much a read brings at least: small when the next pieces are expected to lie far apart.
+  void set_window_bytes(std::size_t bytes) { window_bytes_ = bytes; }
 
   // The `size` bytes at `position`, fewer only at the end. Valid until the next call.
   base::Result<base::ByteView> get(std::uint64_t position, std::size_t size) {

@@ -23,6 +23,10 @@ base::Result<std::optional<SegmentInfo>> info_from_index(base::Disk& disk, const
   if (!first || !last || first->position != file_header_bytes || first->chunk_id != first_offset ||
       last->end_position() != log_bytes)
     return std::nullopt;
+  if (index->count() > 1) {
+    const auto before = index->record(index->count() - 2);
+    if (!before || before->end_position() != last->position) return std::nullopt;
+  }
   SegmentInfo info;
   info.first_offset = first_offset;
   info.next_offset = last->next_offset();

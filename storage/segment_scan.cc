@@ -14,6 +14,10 @@ namespace sluice::storage {
 namespace {
 
 constexpr std::size_t verify_step_bytes = 256 << 10;
+// A chunk up to this size is read at once when its data is wanted.
+constexpr std::size_t whole_chunk_bytes = 4 << 20;
+// Behind a large chunk whose data is not wanted, a trailer and the next header are all that is worth reading.
+constexpr std::size_t large_chunk_bytes = 16 << 10, sparse_window_bytes = 4 << 10;
 constexpr std::uint8_t first_byte_of_chunk = 0x50;
 
 std::unexpected<base::Error> corrupt(std::string text) {
@@ -24,7 +28,11 @@ std::unexpected<base::Error> corrupt(std::string text) {
 
 SegmentScanner::SegmentScanner(std::shared_ptr<const base::File> file, std::uint64_t position,
                                std::uint64_t end, base::Offset next_offset, Data data)
-    : window_(std::move(file), end), position_(position), next_offset_(next_offset), data_(data) {}
+    : window_(std::move(file), end,
+              data == Data::verify ? verify_step_bytes : ReadWindow::window_bytes_default),
+      position_(position),
+      next_offset_(next_offset),
+      data_(data) {}
 
 base::Result<bool> SegmentScanner::next(ScannedChunk& chunk) {
   if (position_ >= window_.end()) return false;
@@ -46,6 +54,11 @@ base::Result<> SegmentScanner::read_chunk(ScannedChunk& chunk) {
   if (header->stored_bytes() > left)
     return corrupt(fmt::format("chunk of {} bytes is cut off after {}", header->stored_bytes(), left));
 
+  if (data_ == Data::skip)
+    window_.set_window_bytes(header->data_bytes > large_chunk_bytes ? sparse_window_bytes
+                                                                    : ReadWindow::window_bytes_default);
+  else if (header->stored_bytes() <= whole_chunk_bytes)
+    TRY_VOID(window_.get(position_, static_cast<std::size_t>(header->stored_bytes())));
   const std::uint64_t trailer_at = position_ + header->wire_bytes();
   TRY(check, window_.get(trailer_at, header_check_bytes));
   if (!header_check_holds(header_bytes_, check)) return corrupt("chunk header fails its check");
@@ -109,6 +122,7 @@ base::Result<std::optional<std::uint64_t>> find_chunk(std::shared_ptr<const base
     }
     const auto header = decode_chunk_header(ahead);
     if (header && header->chunk_id >= search.min_chunk_id && at + header->stored_bytes() <= end &&
+        header->timestamp_ms >= search.min_timestamp_ms &&
         (!search.chunk_id || header->chunk_id == *search.chunk_id)) {
       SegmentScanner scanner(file, at, at + header->stored_bytes(), header->chunk_id,
                              SegmentScanner::Data::skip);

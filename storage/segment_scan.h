@@ -5,6 +5,8 @@
 // tools/inspect.
 #pragma once
 
+#include <array>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -52,11 +54,12 @@ class SegmentScanner {
 
 IndexRecord index_record_of(const ScannedChunk& chunk);
 
-// Looks for a whole chunk (header and trailer checks hold, id at least `min_chunk_id`, or exactly `chunk_id`
-// when given) that begins in [from, end). Tells damage in the middle of a file from a torn tail.
+// Looks for a whole chunk (header and trailer checks hold, and what `search` asks) that begins in [from,
+// end). Tells damage in the middle of a file from a torn tail.
 struct ChunkSearch {
   base::Offset min_chunk_id;
-  std::optional<base::Offset> chunk_id;
+  std::optional<base::Offset> chunk_id;  // exactly this one
+  std::int64_t min_timestamp_ms = std::numeric_limits<std::int64_t>::min();
 };
 base::Result<std::optional<std::uint64_t>> find_chunk(std::shared_ptr<const base::File> file,
                                                       std::uint64_t from, std::uint64_t end,

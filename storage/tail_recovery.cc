@@ -52,7 +52,7 @@ class TailRecovery {
     }
     if (header.error().code == base::Errc::precondition_failed)
       return base::fail(header.error().code, fmt::format("{} {}", log_path_, header.error().text));
-    TRY(behind, find_chunk(log_, 0, size_, {info_.first_offset, std::nullopt}));
+    TRY(behind, find_chunk(log_, 0, size_, {info_.first_offset, {}}));
     if (behind) return damaged(report_, log_path_, 0, header.error().text);
     note_cut(0, header.error().text);
     return false;
@@ -142,15 +142,16 @@ class TailRecovery {
   }
 
   // The chunk at `position` is bad: the torn end of the log, or damage with good chunks behind it? If its
-  // header reads well and it merely runs past the end of the file, only the very chunk that would follow it
-  // counts: what looks like a chunk inside its data is somebody's message.
+  // header reads well and it merely runs past the end of the file, only the very chunk that would follow it,
+  // not stamped before it, counts: what looks like a chunk inside its data is a message with somebody's copy
+  // of a log.
   base::Result<> judge(std::uint64_t position, const std::string& what) {
     std::array<std::uint8_t, chunk_header_bytes> bytes;
     TRY(got, log_->read_at(position, bytes));
     const auto header = decode_chunk_header(base::ByteView(bytes).first(got));
-    ChunkSearch search{info_.next_offset + 1, std::nullopt};
+    ChunkSearch search{info_.next_offset + 1, {}};
     if (header && header->chunk_id == info_.next_offset && position + header->stored_bytes() > size_)
-      search.chunk_id = header->next_offset();
+      search = {info_.next_offset + 1, header->next_offset(), header->timestamp_ms};
     TRY(behind, find_chunk(log_, position + 1, size_, search));
     if (behind)
       return damaged(report_, log_path_, position,
