@@ -26,9 +26,16 @@ base::Result<ChunkFinder::Outcome> ChunkFinder::find(storage::LogReader& reader,
     if (place == nullptr) return Outcome::end_of_log;
     TRY_VOID(match_chunk(reader, *place, scratch, budget));
     if (scratch.match.kind != filters::ChunkMatch::Kind::none) return Outcome::found;
-    ++chunks_skipped_;
+    count_skipped(1);
     reader.advance();
   }
+}
+
+void ChunkFinder::count_skipped(std::uint64_t chunks, std::uint64_t segments) {
+  chunks_skipped_ += chunks;
+  segments_skipped_ += segments;
+  metrics_.chunks_skipped.add(chunks);
+  metrics_.segments_skipped.add(segments);
 }
 
 base::Result<bool> ChunkFinder::stand_in_segment(storage::LogReader& reader,
@@ -45,8 +52,7 @@ base::Result<bool> ChunkFinder::stand_in_segment(storage::LogReader& reader,
                         ? segment_match_.chunks.first_from(segment.ordinal)
                         : std::nullopt;
   if (!next || *next >= info.chunks) {
-    if (segment_match_.kind == Match::Kind::none) ++segments_skipped_;
-    chunks_skipped_ += info.chunks - segment.ordinal;
+    count_skipped(info.chunks - segment.ordinal, segment_match_.kind == Match::Kind::none ? 1 : 0);
     reader.skip_segment();
     return false;
   }
@@ -55,7 +61,7 @@ base::Result<bool> ChunkFinder::stand_in_segment(storage::LogReader& reader,
     segment_match_ = {Match::Kind::all, {}};  // no usable index: chunk by chunk
     return true;
   }
-  chunks_skipped_ += *next - segment.ordinal;
+  count_skipped(*next - segment.ordinal);
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "filters/plan.h"
+#include "queue/metrics.h"
 #include "queue/scratch.h"
 #include "storage/log_reader.h"
 
@@ -17,8 +18,9 @@ class ChunkFinder {
  public:
   enum class Outcome : std::uint8_t { found, end_of_log, budget_spent };
 
-  ChunkFinder(base::Disk& disk, const std::string& directory, const filters::FilterPlan& plan)
-      : disk_(disk), directory_(directory), plan_(plan) {}
+  ChunkFinder(base::Disk& disk, const std::string& directory, const filters::FilterPlan& plan,
+              Metrics& metrics)
+      : disk_(disk), directory_(directory), plan_(plan), metrics_(metrics) {}
 
   // When found: the reader stands before a chunk with a match, scratch.match says which entries, and
   // record() is its filter record. Asking again without moving the reader gives the same answer.
@@ -33,6 +35,7 @@ class ChunkFinder {
  private:
   using Match = filters::SegmentMatch;
 
+  void count_skipped(std::uint64_t chunks, std::uint64_t segments = 0);
   // True when the reader's chunk has to be looked at; false when it was moved on.
   base::Result<bool> stand_in_segment(storage::LogReader& reader, const storage::LogReader::Segment& segment,
                                       Budget& budget);
@@ -43,6 +46,7 @@ class ChunkFinder {
   base::Disk& disk_;
   const std::string& directory_;
   const filters::FilterPlan& plan_;
+  Metrics& metrics_;
   // The segment that segment_match_ is about, and whether it was sealed when asked.
   std::optional<base::Offset> planned_;
   bool planned_sealed_ = false;

@@ -13,6 +13,11 @@ namespace {
 constexpr std::int64_t deliver_budget_bytes = 8 << 20;
 constexpr std::int64_t resolve_budget_bytes = 64 << 20;
 
+Metrics& uncounted() {
+  static Metrics metrics;
+  return metrics;
+}
+
 Scratch& thread_scratch() {
   static thread_local Scratch scratch;
   return scratch;
@@ -23,16 +28,19 @@ Scratch& thread_scratch() {
 ScratchLease::ScratchLease() : scratch_(thread_scratch()) {}
 
 std::unique_ptr<StreamView> StreamView::open(base::Shard& shard, std::string directory,
-                                             const storage::LogView& view, filters::FilterPlan plan) {
-  return std::unique_ptr<StreamView>(new StreamView(shard, std::move(directory), view, std::move(plan)));
+                                             const storage::LogView& view, filters::FilterPlan plan,
+                                             Metrics* metrics) {
+  return std::unique_ptr<StreamView>(
+      new StreamView(shard, std::move(directory), view, std::move(plan), metrics));
 }
 
 StreamView::StreamView(base::Shard& shard, std::string directory, const storage::LogView& view,
-                       filters::FilterPlan plan)
+                       filters::FilterPlan plan, Metrics* metrics)
     : directory_(std::move(directory)),
       plan_(std::move(plan)),
+      metrics_(metrics != nullptr ? *metrics : uncounted()),
       reader_(shard.disk, directory_, view),
-      finder_(shard.disk, directory_, plan_) {}
+      finder_(shard.disk, directory_, plan_, metrics_) {}
 
 base::Result<> StreamView::seek(const Seek& to) {
   ScratchLease lease;
@@ -92,6 +100,7 @@ base::Result<Delivered> StreamView::deliver(std::uint32_t credits, Sink& sink) {
       return delivered;
     }
     auto step = deliver_next(credits, sink, scratch, budget, delivered);
+    if (!step) metrics_.damaged.add();
     if (!step && delivered.chunks == 0) return std::unexpected(std::move(step).error());
     // Credits were used: the error waits for the next call, which finds it again.
     if (!step) delivered.stop = Stop::budget_spent;
@@ -125,6 +134,8 @@ base::Result<> StreamView::deliver_chunk(std::uint32_t credits, Sink& sink, Scra
     return deliver_whole(*place, sink, scratch, delivered);
   TRY(result, runs.write(credits, sink, budget));
   delivered.chunks += result.runs;
+  metrics_.chunks_delivered.add(result.runs);
+  metrics_.chunks_cut.add(result.runs);
   if (result.finished)
     reader_.advance();
   else
@@ -142,9 +153,11 @@ base::Result<> StreamView::deliver_whole(const storage::ChunkPlace& place, Sink&
     sink.memory_chunk(parts, records);
   } else {
     TRY_VOID(reader_.check_header(scratch.window));
+    metrics_.chunks_from_file.add();
     sink.file_chunk(reader_.file(), place.position, size, records);
   }
   ++delivered.chunks;
+  metrics_.chunks_delivered.add();
   reader_.advance();
   return {};
 }

@@ -16,6 +16,7 @@
 #include "base/ports.h"
 #include "filters/plan.h"
 #include "queue/chunk_finder.h"
+#include "queue/metrics.h"
 #include "queue/sink.h"
 #include "storage/log_reader.h"
 #include "storage/segment_log.h"
@@ -43,9 +44,10 @@ struct Delivered {
 
 class StreamView {
  public:
-  // Stands at the end of `view` until seek(). Opens no file.
+  // Stands at the end of `view` until seek(). Opens no file. `metrics`: the shard's, outlives the view.
   static std::unique_ptr<StreamView> open(base::Shard& shard, std::string directory,
-                                          const storage::LogView& view, filters::FilterPlan plan);
+                                          const storage::LogView& view, filters::FilterPlan plan,
+                                          Metrics* metrics = nullptr);
   void set_view(const storage::LogView& view) { reader_.set_view(view); }
   base::Result<> seek(const Seek& to);
   // Id of the chunk that deliver would deliver from next, filters applied (ResolveOffsetSpec); the end of the
@@ -60,7 +62,7 @@ class StreamView {
 
  private:
   StreamView(base::Shard& shard, std::string directory, const storage::LogView& view,
-             filters::FilterPlan plan);
+             filters::FilterPlan plan, Metrics* metrics);
   base::Result<bool> stand_at_chunk(Scratch& scratch, Budget& budget, Stop& stop);
   base::Result<bool> deliver_next(std::uint32_t credits, Sink& sink, Scratch& scratch, Budget& budget,
                                   Delivered& delivered);
@@ -71,6 +73,7 @@ class StreamView {
 
   const std::string directory_;
   const filters::FilterPlan plan_;
+  Metrics& metrics_;
   storage::LogReader reader_;
   ChunkFinder finder_;
   base::Offset from_;  // messages below are not wanted: asked so, or delivered already
