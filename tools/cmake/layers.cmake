@@ -35,5 +35,7 @@ function(sluice_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE sluice_flags ${ARG_USES} sluice_catch_main)
+  # A test runs once per build: optimising it costs more than it brings.
+  target_compile_options(${name} PRIVATE -O0)
   add_test(NAME ${name} COMMAND ${name})
 endfunction()
