@@ -6,6 +6,7 @@
 //
 // On standard output it writes lines for its caller: "progress DONE OF", and at the end "result {json}".
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdio>
