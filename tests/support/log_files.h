@@ -55,6 +55,21 @@ class LogFiles {
     builder_.clear();
   }
 
+  // A chunk of sub-batches that are compressed already: (body, uncompressed bytes) each, `records` in each.
+  // messages() knows their offsets and no bodies.
+  void add_sub_batch_chunk(const std::vector<std::pair<base::ByteBuffer, std::uint32_t>>& batches,
+                           std::uint16_t records, std::uint8_t compression, std::int64_t timestamp_ms) {
+    const std::uint64_t id = next_offset();
+    for (const auto& [body, uncompressed_bytes] : batches) {
+      builder_.add_sub_batch({compression, records, uncompressed_bytes, body}, "");
+      const std::uint64_t begin = next_offset();
+      for (unsigned i = 0; i < records; ++i)
+        messages_.push_back({messages_.size(), "", "", chunks_.size(), begin, begin + records});
+    }
+    write(builder_.finish(base::Offset{id}, base::Epoch{1}, timestamp_ms));
+    builder_.clear();
+  }
+
   void seal(bool with_filter_file = true) {
     if (active_.chunks == 0) return;
     base::ByteBuffer bytes;
