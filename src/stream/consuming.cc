@@ -54,10 +54,6 @@ class DeliverSink final : public broker::ChunkSink {
 
 }  // namespace
 
-Consuming::~Consuming() {
-  connection_.metrics().consumers.sub(count_);
-}
-
 Consuming::Subscription* Consuming::find_id(std::uint8_t id) {
   return id < subscriptions_.size() ? subscriptions_[id].get() : nullptr;
 }
@@ -72,7 +68,6 @@ void Consuming::remove(std::uint8_t id) {
   std::erase_if(pending_updates_, [token](const PendingUpdate& update) { return update.token == token; });
   subscriptions_[id].reset();
   --count_;
-  connection_.metrics().consumers.sub();
 }
 
 // ---- subscribing
@@ -115,16 +110,16 @@ void Consuming::on(std::uint32_t correlation, const Subscribe& request) {
   if (subscriptions_.size() <= id) subscriptions_.resize(id + std::size_t{1});
   subscriptions_[id] = std::move(subscription);
   ++count_;
-  connection_.metrics().consumers.add();
 
+  broker::SubscribeRequest subscribe = subscribe_request(
+      connection_.vhost, request.stream, request.offset_spec, request.properties, request.credit);
+  subscribe.subscription_id = id;
+  auto done = connection_.await<broker::Consumer*>(
+      [this, correlation, token](base::Result<broker::Consumer*> consumer) {
+        subscribed(correlation, token, std::move(consumer));
+      });
   adding_ = true;
-  connection_.broker().add_consumer(connection_.client, token,
-                                    subscribe_request(connection_.vhost, request.stream, request.offset_spec,
-                                                      request.properties, request.credit),
-                                    connection_.await<broker::Consumer*>(
-                                        [this, correlation, token](base::Result<broker::Consumer*> consumer) {
-                                          subscribed(correlation, token, std::move(consumer));
-                                        }));
+  connection_.broker().add_consumer(connection_.client, token, std::move(subscribe), std::move(done));
   adding_ = false;
   if (Subscription* added = find(token)) deliver(*added);
 }

@@ -16,7 +16,6 @@ namespace sluice::stream {
 class Consuming {
  public:
   explicit Consuming(Connection& connection) : connection_(connection) {}
-  ~Consuming();
 
   void on(std::uint32_t correlation, const streamproto::Subscribe& request);
   void on(std::uint32_t correlation, const streamproto::Unsubscribe& request);

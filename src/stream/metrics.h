@@ -10,7 +10,6 @@ namespace sluice::stream {
 
 struct Metrics {
   base::Counter messages_received, messages_received_confirm, messages_confirmed, messages_delivered;
-  base::Counter publishers, consumers;
   base::Counter connections, connections_opened, connections_closed;
   base::Counter frames_received, chunks_delivered, publishers_blocked, connections_refused;
   base::Counter stream_does_not_exist, subscription_id_already_exists, subscription_id_does_not_exist,
@@ -28,10 +27,6 @@ struct Metrics {
                                  std::string_view help) {
       return base::metric(name, member, MetricKind::counter, help, label);
     };
-    const auto gauge = [label](std::string_view name, base::Counter Metrics::* member,
-                               std::string_view help) {
-      return base::metric(name, member, MetricKind::gauge, help, label);
-    };
     const auto plain = [](std::string_view name, base::Counter Metrics::* member, MetricKind kind,
                           std::string_view help) { return base::metric(name, member, kind, help); };
     return std::tuple{
@@ -43,8 +38,6 @@ struct Metrics {
                 "messages confirmed to publishers"),
         counter("rabbitmq_global_messages_delivered_total", &Metrics::messages_delivered,
                 "messages delivered to consumers"),
-        gauge("rabbitmq_global_publishers", &Metrics::publishers, "publishers now"),
-        gauge("rabbitmq_global_consumers", &Metrics::consumers, "subscriptions now"),
         plain("rabbitmq_connections", &Metrics::connections, MetricKind::gauge, "connections now"),
         plain("rabbitmq_connections_opened_total", &Metrics::connections_opened, MetricKind::counter,
               "connections opened"),

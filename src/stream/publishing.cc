@@ -27,10 +27,6 @@ broker::PublishEntry broker_entry(const PublishedEntry& from) {
 
 }  // namespace
 
-Publishing::~Publishing() {
-  connection_.metrics().publishers.sub(count_);
-}
-
 Publishing::Publisher* Publishing::settle(broker::Token token, std::size_t answered) {
   const std::uint8_t id = id_of(token);
   if (id >= publishers_.size() || !publishers_[id] || publishers_[id]->token != token) return nullptr;
@@ -45,7 +41,6 @@ void Publishing::remove(std::uint8_t id) {
   give_credit(publishers_[id]->outstanding);  // what the broker says about these from now on is late
   publishers_[id].reset();
   --count_;
-  connection_.metrics().publishers.sub();
 }
 
 // ---- declaring
@@ -81,7 +76,6 @@ ResponseCode Publishing::declare(const DeclarePublisher& request) {
   if (publishers_.size() <= id) publishers_.resize(id + std::size_t{1});
   publishers_[id] = std::move(publisher);
   ++count_;
-  connection_.metrics().publishers.add();
   return ResponseCode::ok;
 }
 
@@ -155,6 +149,7 @@ void Publishing::flush(Publisher& publisher, std::vector<broker::PublishEntry>& 
   connection_.metrics().messages_received_confirm.add(batch.size());
   connection_.broker().publish(connection_.client, publisher.token, batch);
   batch.clear();
+  stopped_ = !connection_.broker().may_publish(connection_.client);
 }
 
 void Publishing::refuse_rest(std::uint8_t id, Publisher* publisher, PublishEntries entries,
@@ -213,11 +208,6 @@ void Publishing::drop_forbidden(std::vector<std::string>& streams) {
     connection_.broker().remove_publisher(connection_.client, publisher->token);
     remove(static_cast<std::uint8_t>(id));
   }
-}
-
-bool Publishing::blocked() const {
-  if (out_of_credit_) return true;
-  return count_ > 0 && connection_.broker().disk_alarm();
 }
 
 void Publishing::list(std::vector<broker::PublisherRow>& into) const {

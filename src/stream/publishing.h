@@ -14,7 +14,6 @@ class Publishing {
  public:
   explicit Publishing(Connection& connection)
       : connection_(connection), credit_(connection.options().initial_credits) {}
-  ~Publishing();
 
   void on(std::uint32_t correlation, const streamproto::DeclarePublisher& request);
   void on(std::uint32_t correlation, const streamproto::DeletePublisher& request);
@@ -31,8 +30,11 @@ class Publishing {
   // Removes publishers whose user may no longer write; their streams are added.
   void drop_forbidden(std::vector<std::string>& streams);
 
-  // True: the socket is not to be read. Looks at the credit and at the disk alarm.
-  bool blocked() const;
+  // Disk alarm, or a stream that cannot keep up.
+  void on_flow(bool may_publish) { stopped_ = !may_publish; }
+
+  // True: the socket is not to be read.
+  bool blocked() const { return out_of_credit_ || (stopped_ && count_ > 0); }
   std::size_t count() const { return count_; }
   void list(std::vector<broker::PublisherRow>& into) const;
 
@@ -61,6 +63,7 @@ class Publishing {
   std::uint32_t generation_ = 0;  // upper bits of a token: a late event of a deleted publisher finds nobody
   std::int64_t credit_;
   bool out_of_credit_ = false;
+  bool stopped_ = false;  // by the broker
 };
 
 }  // namespace sluice::stream

@@ -221,6 +221,11 @@ void Session::on_stream_lost(std::string_view vhost, std::string_view stream) {
   connection_.wake();
 }
 
+void Session::on_flow(bool may_publish) {
+  publishing_.on_flow(may_publish);
+  connection_.wake();
+}
+
 void Session::on_close_requested(std::string_view reason) {
   connection_.close_with(ResponseCode::ok, reason);
   connection_.wake();

@@ -40,6 +40,7 @@ class Session final : public base::Session, private broker::Client {
   void on_readable(broker::Token subscription) override;
   void on_consumer_update(broker::Token subscription, bool active) override;
   void on_stream_lost(std::string_view vhost, std::string_view stream) override;
+  void on_flow(bool may_publish) override;
   void on_close_requested(std::string_view reason) override;
   broker::ConnectionRow describe() const override;
   void list_publishers(std::vector<broker::PublisherRow>& into) const override;

@@ -48,7 +48,7 @@ TEST_CASE("subscribing tells its errors in order") {
   CHECK(ask(subscribe(1, "s", 1, {{"filter-expr", "("}})) == ResponseCode::precondition_failed);
   peer.broker.consumer_error.reset();
   CHECK(ask(subscribe(1, "s")) == ResponseCode::ok);
-  CHECK(peer.metrics.consumers.get() == 2);
+  CHECK(peer.broker.consumers.size() == 2);
   CHECK(peer.ask<UnsubscribeResponse>(Unsubscribe{1}) == ResponseCode::ok);
   CHECK(peer.ask<UnsubscribeResponse>(Unsubscribe{1}) == ResponseCode::subscription_id_does_not_exist);
   CHECK(peer.broker.consumers.size() == 1);
@@ -64,6 +64,7 @@ TEST_CASE("the request reaches the broker whole") {
   CHECK(peer.broker.subscribed->vhost == "/");
   CHECK(peer.broker.subscribed->name == "app");
   CHECK(peer.broker.subscribed->super_stream == "ss");
+  CHECK(peer.broker.subscribed->subscription_id == 4);
   CHECK(peer.broker.subscribed->offset.kind == broker::OffsetSpec::Kind::timestamp);
   CHECK(peer.broker.subscribed->offset.timestamp_ms == -5);
   CHECK(peer.broker.subscribed->properties.size() == 3);
@@ -153,7 +154,6 @@ TEST_CASE("an answer for a session that is gone is dropped") {
   peer.session->on_closed();
   peer.session.reset();
   peer.broker.answer_held();
-  CHECK(peer.metrics.consumers.get() == 0);
   CHECK(peer.metrics.connections.get() == 0);
 }
 

@@ -25,10 +25,7 @@ TEST_CASE("declaring a publisher tells its errors in order") {
   CHECK(declare(1, "r", "s") == ResponseCode::ok);
   CHECK(declare(2, "r", "s") == ResponseCode::precondition_failed);
   CHECK(declare(2, "", "s") == ResponseCode::ok);
-  peer.broker.alarm = true;
-  CHECK_FALSE(peer.session->reading());
-  peer.broker.alarm = false;
-  CHECK(peer.metrics.publishers.get() == 3);
+  CHECK(peer.broker.publishers.size() == 3);
   CHECK(peer.metrics.precondition_failed.get() == 3);
 
   Peer alarmed;
@@ -156,6 +153,22 @@ TEST_CASE("the socket is not read without credit, until enough is confirmed") {
   peer.publish(0, {13, 14, 15, 16});
   CHECK_FALSE(peer.session->reading());
   peer.broker.client->on_stream_lost("/", "s");
+  CHECK(peer.session->reading());
+}
+
+TEST_CASE("the broker stops and starts the reading of publishing connections only") {
+  Peer peer;
+  peer.open();
+  peer.broker.client->on_flow(false);
+  CHECK(peer.session->reading());
+  CHECK(peer.ask<DeclarePublisherResponse>(DeclarePublisher{0, "", "s"}) == ResponseCode::ok);
+  CHECK_FALSE(peer.session->reading());
+  peer.broker.client->on_flow(true);
+  CHECK(peer.session->reading());
+  peer.broker.alarm = true;
+  peer.publish(0, {1});
+  CHECK_FALSE(peer.session->reading());  // seen at once, not only when told
+  peer.broker.client->on_flow(true);
   CHECK(peer.session->reading());
 }
 
