@@ -21,9 +21,9 @@ std::string hash_with(std::string_view salt, std::string_view password) {
   std::string result(salt);
   result.resize(salt.size() + EVP_MAX_MD_SIZE);
   unsigned int size = 0;
-  const int ok = EVP_Digest(input.data(), input.size(),
-                            reinterpret_cast<unsigned char*>(result.data()) + salt.size(), &size,
-                            EVP_sha256(), nullptr);
+  const int ok =
+      EVP_Digest(input.data(), input.size(), reinterpret_cast<unsigned char*>(result.data()) + salt.size(),
+                 &size, EVP_sha256(), nullptr);
   INVARIANT(ok == 1, "SHA-256 is not available");
   OPENSSL_cleanse(input.data(), input.size());
   result.resize(salt.size() + size);
@@ -66,7 +66,8 @@ base::Result<Identity> LocalAccess::authenticate(const Credentials& credentials)
 
 base::Result<> LocalAccess::open_vhost(const Identity& identity, std::string_view vhost) const {
   if (!catalog_.vhost(vhost)) {
-    return base::fail(base::Errc::vhost_access_refused, fmt::format("vhost \"{:.64}\" does not exist", vhost));
+    return base::fail(base::Errc::vhost_access_refused,
+                      fmt::format("vhost \"{:.64}\" does not exist", vhost));
   }
   if (!catalog_.permission(vhost, identity.user)) {
     return base::fail(base::Errc::vhost_access_refused,

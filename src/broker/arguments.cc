@@ -105,9 +105,8 @@ base::Result<std::string> normalise_name(std::string_view name) {
   std::erase_if(text, [](char c) { return c == '\r' || c == '\n'; });
   if (text.empty()) return base::fail(base::Errc::precondition_failed, "the name is empty");
   if (text.size() > name_bytes_max) {
-    return base::fail(
-        base::Errc::precondition_failed,
-        fmt::format("the name has {} bytes; {} are allowed", text.size(), name_bytes_max));
+    return base::fail(base::Errc::precondition_failed,
+                      fmt::format("the name has {} bytes; {} are allowed", text.size(), name_bytes_max));
   }
   if (text.starts_with("amq.")) {
     return base::fail(base::Errc::precondition_failed,
@@ -123,9 +122,9 @@ base::Result<StreamArguments> normalise_arguments(const StreamArguments& argumen
     if (found == arguments.end()) continue;
     auto value = rule.accept(found->second);
     if (!value) {
-      return base::fail(base::Errc::precondition_failed,
-                        fmt::format("argument {}: \"{:.64}\" will not do; give {}", rule.key, found->second,
-                                    rule.wanted));
+      return base::fail(
+          base::Errc::precondition_failed,
+          fmt::format("argument {}: \"{:.64}\" will not do; give {}", rule.key, found->second, rule.wanted));
     }
     kept.emplace(rule.key, std::move(*value));
   }
@@ -137,8 +136,8 @@ log::Options to_log_options(const StreamArguments& arguments, const BrokerOption
   auto& storage = result.storage;
   storage.segment_bytes_max =
       number_of(arguments, "stream-max-segment-size-bytes").value_or(options.segment_bytes_max.value);
-  storage.bloom_bytes =
-      static_cast<std::uint8_t>(number_of(arguments, "stream-filter-size-bytes").value_or(storage.bloom_bytes));
+  storage.bloom_bytes = static_cast<std::uint8_t>(
+      number_of(arguments, "stream-filter-size-bytes").value_or(storage.bloom_bytes));
   storage.retention.bytes_max = number_of(arguments, "max-length-bytes");
   if (const auto age = arguments.find("max-age"); age != arguments.end()) {
     storage.retention.age_max_ms = to_age_ms(age->second);

@@ -101,12 +101,14 @@ base::Result<Changes> Catalog::decide_one(const PutPermission& command) const {
 
 base::Result<> Catalog::check_room(std::uint64_t queue_limit, std::size_t wanted) const {
   if (queue_limit == 0 || queue_count() + wanted <= queue_limit) return {};
-  return base::fail(base::Errc::precondition_failed,
-                    fmt::format("there are {} streams; cluster_queue_limit is {}", queue_count(), queue_limit));
+  return base::fail(
+      base::Errc::precondition_failed,
+      fmt::format("there are {} streams; cluster_queue_limit is {}", queue_count(), queue_limit));
 }
 
 base::Result<Changes> Catalog::decide_one(const CreateStream& command) const {
-  if (!vhost(command.vhost)) return std::unexpected(not_found(base::Errc::vhost_access_refused, command.vhost, {}));
+  if (!vhost(command.vhost))
+    return std::unexpected(not_found(base::Errc::vhost_access_refused, command.vhost, {}));
   if (const auto* found = queue(command.vhost, command.name)) {
     if (found->arguments == command.arguments) {
       return std::unexpected(not_found(base::Errc::stream_exists, command.vhost, command.name));
@@ -130,14 +132,16 @@ base::Result<Changes> Catalog::decide_one(const CreateSuperStream& command) cons
   const auto precondition = [](std::string text) {
     return base::fail(base::Errc::precondition_failed, std::move(text));
   };
-  if (!vhost(command.vhost)) return std::unexpected(not_found(base::Errc::vhost_access_refused, command.vhost, {}));
+  if (!vhost(command.vhost))
+    return std::unexpected(not_found(base::Errc::vhost_access_refused, command.vhost, {}));
   if (command.partitions.empty() || command.partitions.size() != command.binding_keys.size()) {
     return precondition(fmt::format("super stream \"{}\": {} partitions and {} binding keys", command.name,
                                     command.partitions.size(), command.binding_keys.size()));
   }
   std::set<std::string_view> names;
   for (const auto& partition : command.partitions) {
-    if (!names.insert(partition).second) return precondition(fmt::format("partition \"{}\" is given twice", partition));
+    if (!names.insert(partition).second)
+      return precondition(fmt::format("partition \"{}\" is given twice", partition));
   }
   TRY_VOID(check_room(command.queue_limit, command.partitions.size()));
   if (exchange(command.vhost, command.name)) {
@@ -152,10 +156,8 @@ base::Result<Changes> Catalog::decide_one(const CreateSuperStream& command) cons
   const auto* state = find<StateRecord>({});
   StateRecord next = state ? *state : StateRecord{};
   Changes changes;
-  changes.push_back({ExchangeRecord{.vhost = command.vhost,
-                                    .name = command.name,
-                                    .super_stream = true,
-                                    .created_at_ms = command.now_ms}});
+  changes.push_back({ExchangeRecord{
+      .vhost = command.vhost, .name = command.name, .super_stream = true, .created_at_ms = command.now_ms}});
   for (std::size_t i = 0; i < command.partitions.size(); ++i) {
     changes.push_back({QueueRecord{.vhost = command.vhost,
                                    .name = command.partitions[i],
@@ -192,7 +194,8 @@ base::Result<Changes> Catalog::decide_one(const DeleteStream& command) const {
 
 base::Result<Changes> Catalog::decide_one(const DeleteSuperStream& command) const {
   const auto* found = exchange(command.vhost, command.name);
-  if (!found) return std::unexpected(not_found(base::Errc::superstream_not_found, command.vhost, command.name));
+  if (!found)
+    return std::unexpected(not_found(base::Errc::superstream_not_found, command.vhost, command.name));
   Changes changes;
   for (const auto* binding : bindings_of(command.vhost, command.name)) {
     changes.push_back({*binding, true});
@@ -205,7 +208,8 @@ base::Result<Changes> Catalog::decide_one(const DeleteSuperStream& command) cons
 
 // -- superstreams
 
-std::vector<const BindingRecord*> Catalog::bindings_of(std::string_view vhost, std::string_view source) const {
+std::vector<const BindingRecord*> Catalog::bindings_of(std::string_view vhost,
+                                                       std::string_view source) const {
   const auto& bindings = table<BindingRecord>();
   const auto prefix = key_of(BindingRecord::table, {vhost, source});
   std::vector<const BindingRecord*> found;

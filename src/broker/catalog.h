@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The catalog: vhosts, users, permissions, exchanges, bindings, queues. A deterministic machine: the same
-// commands in the same order give the same catalog on every shard; no clock, no chance, no I/O. Each shard has
-// its copy and reads it without asking; shard 0 decides first, writes the changes, then all apply the command.
+// commands in the same order give the same catalog on every shard; no clock, no chance, no I/O. Each shard
+// has its copy and reads it without asking; shard 0 decides first, writes the changes, then all apply the
+// command.
 #pragma once
 
 #include <functional>

@@ -8,22 +8,12 @@
 
 #include "base/ports.h"
 #include "broker/types.h"
+#include "queue/sink.h"
 
 namespace sluice::broker {
 
-// Where delivered chunks go. One call is one Deliver frame and costs one credit. Virtual per chunk, not per
-// message.
-class ChunkSink {
- public:
-  virtual ~ChunkSink() = default;
-  // Chunk header and data lie in the file at [position, position + size).
-  virtual void file_chunk(std::shared_ptr<base::File> file, std::uint64_t position, std::size_t size,
-                          std::uint32_t records) = 0;
-  // Chunk header and data are these parts, one after the other; valid during the call.
-  virtual void memory_chunk(std::span<const base::ByteView> parts, std::uint32_t records) = 0;
-  // True when nothing more should come now (outbox above its high-water mark).
-  virtual bool full() const = 0;
-};
+// Where delivered chunks go: one call is one Deliver frame and costs one credit.
+using ChunkSink = queue::Sink;
 
 struct ConsumerProgress {
   std::uint64_t next_offset = 0;         // of the next message this consumer will look at

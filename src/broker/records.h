@@ -7,8 +7,8 @@
 //                    map or list u32 count + elements
 //
 // A reader that finds fewer fields than it knows keeps their defaults, one that finds more ignores them: a
-// field may be added at the end without a new version. Offsets: table `offsets`, key = log id u64 big-endian |
-// reference, value = offset u64 big-endian.
+// field may be added at the end without a new version. Offsets: table `offsets`, key = log id u64 big-endian
+// | reference, value = offset u64 big-endian.
 #pragma once
 
 #include <cstdint>
@@ -163,7 +163,8 @@ inline void decode_one(base::ByteReader& from, bool& value) {
   value = from.read<std::uint8_t>() != 0;
 }
 inline void decode_one(base::ByteReader& from, std::vector<std::string>& list) {
-  for (auto left = from.read<std::uint32_t>(); left > 0 && from.ok(); --left) decode_one(from, list.emplace_back());
+  for (auto left = from.read<std::uint32_t>(); left > 0 && from.ok(); --left)
+    decode_one(from, list.emplace_back());
 }
 inline void decode_one(base::ByteReader& from, std::map<std::string, std::string>& map) {
   for (auto left = from.read<std::uint32_t>(); left > 0 && from.ok(); --left) {

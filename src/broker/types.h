@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "log/entry.h"
 
 namespace sluice::broker {
 
@@ -46,15 +47,8 @@ using Token = std::uint32_t;
 // ours: durability (written | synced). Unknown keys are ignored.
 using StreamArguments = std::map<std::string, std::string>;
 
-struct PublishEntry {
-  std::uint64_t publishing_id = 0;
-  std::string_view filter_value;  // empty: unfiltered
-  base::ByteView body;            // message, or the (compressed) body of a sub-batch
-  bool is_sub_batch = false;
-  std::uint8_t compression = 0;  // the three fields below only for a sub-batch, already validated
-  std::uint16_t records = 1;
-  std::uint32_t uncompressed_bytes = 0;
-};
+// What publishers hand over; the log takes it as it is.
+using PublishEntry = log::Entry;
 
 struct OffsetSpec {
   enum class Kind : std::uint8_t { first, last, next, offset, timestamp };

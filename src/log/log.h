@@ -18,6 +18,7 @@
 
 #include "base/ports.h"
 #include "log/confirms.h"
+#include "log/entry.h"
 #include "log/metrics.h"
 #include "log/offsets.h"
 #include "storage/segment_log.h"
@@ -27,16 +28,6 @@ namespace sluice::log {
 enum class Durability : std::uint8_t {
   written,  // confirmed when written (survives the process)
   synced,   // confirmed when synced in a group commit (survives the machine)
-};
-
-struct Entry {
-  std::uint64_t publishing_id = 0;
-  std::string_view filter_value;
-  base::ByteView body;
-  bool is_sub_batch = false;
-  std::uint8_t compression = 0;
-  std::uint16_t records = 1;
-  std::uint32_t uncompressed_bytes = 0;
 };
 
 // Called from flush, tick, close and when a sync has finished; never from inside append.
