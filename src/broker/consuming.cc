@@ -104,7 +104,8 @@ void ShardBroker::on_attached(Asked asked, base::Result<storage::LogView> view) 
     ++stream.view_version;
     auto consumer = std::make_unique<StreamConsumer>(
         *this, origin, stream, asked.request.offset, asked.request.single_active,
-        queue::StreamView::open(shard_, set_.log_directory(asked.log), *view, std::move(asked.plan)));
+        queue::StreamView::open(shard_, set_.log_directory(asked.log), *view, std::move(asked.plan),
+                                &set_.view_metrics(shard_.id)));
     auto found = asked.request.single_active ? base::Result<>() : consumer->seek(asked.request.offset);
     if (found) {
       result = consumer.get();

@@ -16,6 +16,7 @@ ShardSet::ShardSet(BrokerOptions options, std::uint32_t shard_count,
   for (const auto& part : parts_) {
     registry->add(*part.metrics);
     registry->add(*part.log_metrics);
+    registry->add(*part.view_metrics);
   }
 }
 

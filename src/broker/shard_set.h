@@ -20,6 +20,7 @@
 #include "broker/metrics.h"
 #include "broker/options.h"
 #include "log/metrics.h"
+#include "queue/metrics.h"
 #include "storage/metadata_store.h"
 
 namespace sluice::broker {
@@ -45,12 +46,16 @@ class ShardSet {
   void set_broker(base::ShardId shard, ShardBroker* broker) { parts_[shard.value].broker = broker; }
   BrokerMetrics& metrics(base::ShardId shard) { return *parts_[shard.value].metrics; }
   log::Metrics& log_metrics(base::ShardId shard) { return *parts_[shard.value].log_metrics; }
+  queue::Metrics& view_metrics(base::ShardId shard) { return *parts_[shard.value].view_metrics; }
+  // For a restart in the same process (tests, the simulated world).
+  std::unique_ptr<storage::MetadataStore> release_store() { return std::move(store_); }
 
  private:
   struct Part {
     ShardBroker* broker = nullptr;
     std::unique_ptr<BrokerMetrics> metrics = std::make_unique<BrokerMetrics>();
     std::unique_ptr<log::Metrics> log_metrics = std::make_unique<log::Metrics>();
+    std::unique_ptr<queue::Metrics> view_metrics = std::make_unique<queue::Metrics>();
   };
   BrokerOptions options_;
   std::unique_ptr<storage::MetadataStore> store_;

@@ -107,13 +107,13 @@ base::Result<StreamStats> StreamOwner::stats(base::LogId log) {
   TRY(stream, need_running(log));
   const auto& view = stream->log()->committed();
   StreamStats stats;
-  if (view.last_chunk_id) {
+  if (view.next_offset.value > 0) {
+    stats.committed_offset = static_cast<std::int64_t>(view.next_offset.value) - 1;
+  }
+  if (view.last_chunk_id) {  // absent, too, when retention has hidden everything
+    stats.first_chunk_id = static_cast<std::int64_t>(view.first_offset.value);
     stats.last_chunk_id = static_cast<std::int64_t>(view.last_chunk_id->value);
     stats.committed_chunk_id = stats.last_chunk_id;
-    stats.committed_offset = static_cast<std::int64_t>(view.next_offset.value) - 1;
-    if (view.first_offset < view.next_offset) {
-      stats.first_chunk_id = static_cast<std::int64_t>(view.first_offset.value);
-    }
   }
   return stats;
 }
