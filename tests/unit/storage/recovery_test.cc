@@ -5,7 +5,7 @@
 #include <random>
 
 #include "storage/trailer.h"
-#include "temp_log.h"
+#include "support/temp_log.h"
 
 namespace sluice {
 namespace {

@@ -2,7 +2,7 @@
 // Retention by bytes and by age.
 #include <catch2/catch.hpp>
 
-#include "temp_log.h"
+#include "support/temp_log.h"
 
 namespace sluice {
 namespace {

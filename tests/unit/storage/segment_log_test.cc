@@ -2,7 +2,7 @@
 // Appending, rolling, views, sequences, sync, failures.
 #include <catch2/catch.hpp>
 
-#include "temp_log.h"
+#include "support/temp_log.h"
 
 namespace sluice {
 namespace {

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files under tests/golden/storage/log are the bytes the code writes, every later build opens them, and
+// the examples of storage/FORMAT.md are what the inspector prints of them. SLUICE_REWRITE=1 writes all of
+// that anew; a change of the bytes then needs a new format version.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "example_log.h"
+#include "inspect/inspect_file.h"
+
+namespace sluice {
+namespace {
+
+using test::TempLog;
+
+std::filesystem::path source_directory() {
+  auto at = std::filesystem::current_path();
+  while (at.has_relative_path() && !std::filesystem::exists(at / "storage/FORMAT.md")) at = at.parent_path();
+  return at;
+}
+const std::filesystem::path golden = source_directory() / "tests/golden/storage/log";
+const bool rewrite = std::getenv("SLUICE_REWRITE") != nullptr;
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+void write_file(const std::filesystem::path& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
+}
+
+std::string inspect_hex(base::Disk& disk, const std::string& path) {
+  std::string out;
+  const auto printer = inspect::make_text_printer(out, true);
+  REQUIRE(inspect::inspect_file(disk, path, {.entries = true}, *printer) == 0);
+  return out.substr(path.size() - std::string_view("00000000000000000000").size() -
+                    std::filesystem::path(path).extension().string().size());
+}
+
+TEST_CASE("The golden files are what the code writes") {
+  TempLog t;
+  test::write_example_log(t);
+  std::size_t files = 0;
+  for (const auto& path : t.shard.disk.paths()) {
+    const auto name = std::filesystem::path(path).filename();
+    const auto bytes = t.shard.disk.bytes(path);
+    if (rewrite) write_file(golden / name, base::as_text(bytes));
+    INFO(name);
+    CHECK((read_file(golden / name) == base::as_text(bytes)));
+    ++files;
+  }
+  CHECK(files == 5);
+}
+
+TEST_CASE("The golden log opens") {
+  TempLog t;
+  for (const auto& entry : std::filesystem::directory_iterator(golden)) {
+    const auto text = read_file(entry.path());
+    t.shard.disk.set_bytes(t.directory + "/" + entry.path().filename().string(), {text.begin(), text.end()});
+  }
+  t.open();
+  CHECK(t.report.bytes_cut == 0);
+  CHECK(t.report.indexes_rebuilt == 0);
+  CHECK(t.log->view().next_offset == base::Offset{5});
+  CHECK(t.log->view().sealed->size() == 1);
+  CHECK(t.log->sequence("sensor-1") == 7);
+  CHECK(t.count_records() == 5);
+}
+
+TEST_CASE("The examples of FORMAT.md are what the inspector prints") {
+  TempLog t;
+  test::write_example_log(t);
+  const auto document = source_directory() / "storage/FORMAT.md";
+  auto text = read_file(document);
+  for (auto suffix : {storage::log_suffix, storage::index_suffix}) {
+    const auto mark = fmt::format("<!-- golden {} -->\n```\n", suffix);
+    const auto begin = text.find(mark) + mark.size();
+    REQUIRE(begin > mark.size());
+    const auto end = text.find("```\n", begin);
+    const auto printed = inspect_hex(t.shard.disk, t.path(0, suffix));
+    if (rewrite)
+      text.replace(begin, end - begin, printed);
+    else
+      CHECK(text.substr(begin, end - begin) == printed);
+  }
+  if (rewrite) write_file(document, text);
+}
+
+}  // namespace
+}  // namespace sluice
