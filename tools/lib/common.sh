@@ -1,6 +1,7 @@
 # Sourced by the scripts in tools/: where things are, and how a step is announced.
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$top/build/release
+mkdir -p "$build"
 bin=$build/bin
 
 # say WORDS...: one line that tells the reader what happens now.
@@ -13,7 +14,21 @@ die() {
   exit 1
 }
 
-# jobs: how many compilers at once. Each may take 1.5 GiB, so memory bounds them as well as cores do.
+# setup_and_build TARGET...: packages first, then the build, with the npm packages coming in meanwhile.
+setup_and_build() {
+  local npm code=0
+  "$top/tools/setup" build
+  "$top/tools/setup" npm >"$top/build/setup-npm.log" 2>&1 &
+  npm=$!
+  "$top/tools/build" "$@" || code=$?
+  if ! wait "$npm"; then
+    cat "$top/build/setup-npm.log"
+    die "could not install the npm packages"
+  fi
+  return "$code"
+}
+
+# jobs_count: how many compilers at once. Each may take 1.5 GiB, so memory bounds them as well as cores do.
 jobs_count() {
   local cores memory_kib fits
   cores=$(nproc)
