@@ -51,6 +51,11 @@ class ChunkFilterBuilder {
   std::uint32_t distinct_count() const { return table_.count(); }
   std::size_t dictionary_bytes() const { return table_.text_bytes(); }
 
+  // The places of every sample_every-th entry so far, the first included.
+  std::span<const EntryPlace> samples() const { return samples_; }
+  // For each sample but the first: the CRC-32 of the chunk's data before it. With them a reader can trust a
+  // group of entries that it reads alone. Optional; call before finish().
+  void set_sample_checks(std::span<const std::uint32_t> checks);
   // Appends the record; the builder keeps its state until clear().
   void finish(base::ByteBuffer& out);
   void clear();
@@ -68,6 +73,7 @@ class ChunkFilterBuilder {
   ValueTable table_;
   std::vector<std::uint32_t> entry_values_;
   std::vector<EntryPlace> samples_;
+  std::vector<std::uint32_t> checks_;     // none, or one per sample but the first
   std::uint32_t last_ = unfiltered;       // the previous entry's value
   bool records_differ_ = false;           // some entry's record is not its index
   std::vector<std::uint32_t> ends_;       // finish(): by entry value, end of its part of positions_
@@ -81,6 +87,9 @@ struct SampleGroup {
   EntryPlace begin;
   std::uint32_t end_entry = 0;
   std::uint32_t end_position = 0;  // of the data; UINT32_MAX: up to the end of the data section
+  // CRC-32 of the data before the group, and of the data up to its end (of the last group: the chunk's own).
+  // Meaningless unless has_checks().
+  std::uint32_t check_before = 0, check_after = 0;
 };
 
 class ChunkFilterView {
@@ -141,15 +150,19 @@ class ChunkFilterView {
 
    private:
     friend class ChunkFilterView;
-    SampleCursor(base::ByteView samples, std::uint32_t entry_count, bool with_records);
+    SampleCursor(base::ByteView samples, std::uint32_t entry_count, bool with_records, bool with_checks);
     void advance();
     base::ByteView rest_;
     std::uint32_t entry_count_;
-    bool with_records_;
+    bool with_records_, with_checks_;
     SampleGroup group_;
     EntryPlace next_;
   };
-  SampleCursor samples() const { return {samples_, entry_count_, samples_have_records_}; }
+  SampleCursor samples() const {
+    return {samples_, entry_count_, samples_have_records_, samples_have_checks_};
+  }
+  // Whether groups can be verified without the rest of the data. A chunk of one group has no need of it.
+  bool has_checks() const { return samples_have_checks_; }
 
  private:
   base::ByteView bloom_bytes_;
@@ -163,6 +176,7 @@ class ChunkFilterView {
   bool has_dictionary_ = false;
   bool has_unfiltered_ = false;
   bool samples_have_records_ = false;
+  bool samples_have_checks_ = false;
 };
 
 }  // namespace sluice::filters

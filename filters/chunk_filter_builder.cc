@@ -32,8 +32,14 @@ void ChunkFilterBuilder::clear() {
   table_.clear();
   entry_values_.clear();
   samples_.clear();
+  checks_.clear();
   last_ = unfiltered;
   records_differ_ = false;
+}
+
+void ChunkFilterBuilder::set_sample_checks(std::span<const std::uint32_t> checks) {
+  INVARIANT(checks.size() + 1 == samples_.size(), "{} checks for {} samples", checks.size(), samples_.size());
+  checks_.assign(checks.begin(), checks.end());
 }
 
 void ChunkFilterBuilder::finish(base::ByteBuffer& out) {
@@ -43,6 +49,7 @@ void ChunkFilterBuilder::finish(base::ByteBuffer& out) {
   std::uint8_t flags = 0;
   if (table_.complete()) flags |= format::chunk_flag_dictionary;
   if (records_differ_) flags |= format::chunk_flag_records;
+  if (!checks_.empty()) flags |= format::chunk_flag_checks;
 
   base::ByteWriter to(out);
   to.write(format::chunk_version);
@@ -90,6 +97,7 @@ void ChunkFilterBuilder::write_samples() {
   for (std::size_t i = 1; i < samples_.size(); ++i) {
     write_varint(scratch_, samples_[i].position - samples_[i - 1].position);
     if (records_differ_) write_varint(scratch_, samples_[i].record - samples_[i - 1].record);
+    if (!checks_.empty()) base::ByteWriter(scratch_).write(checks_[i - 1]);
   }
 }
 

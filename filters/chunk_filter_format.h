@@ -10,6 +10,7 @@ namespace sluice::filters::format {
 inline constexpr std::uint8_t chunk_version = 1;
 inline constexpr std::uint8_t chunk_flag_dictionary = 1;
 inline constexpr std::uint8_t chunk_flag_records = 2;
+inline constexpr std::uint8_t chunk_flag_checks = 4;
 inline constexpr std::uint32_t chunk_entries_max = 65'535;
 
 // The dictionary's index has one entry (top half of the hash, position) per so many values, and none at all

@@ -19,7 +19,8 @@ base::Result<ChunkFilterView> ChunkFilterView::parse(base::ByteView record) {
   if (record.size() < 9) return damaged("too short");
   if (record[0] != format::chunk_version) return damaged(fmt::format("version {} is unknown", record[0]));
   const std::uint8_t flags = record[1];
-  if ((flags & ~(format::chunk_flag_dictionary | format::chunk_flag_records)) != 0)
+  if ((flags & ~(format::chunk_flag_dictionary | format::chunk_flag_records | format::chunk_flag_checks)) !=
+      0)
     return damaged("unknown flags");
   if (base::load_be<std::uint32_t>(record.data() + 4) !=
       checksum(record.subspan(8), base::load_be<std::uint32_t>(record.data())))
@@ -29,6 +30,7 @@ base::Result<ChunkFilterView> ChunkFilterView::parse(base::ByteView record) {
   view.entry_count_ = base::load_be<std::uint16_t>(record.data() + 2);
   view.has_dictionary_ = (flags & format::chunk_flag_dictionary) != 0;
   view.samples_have_records_ = (flags & format::chunk_flag_records) != 0;
+  view.samples_have_checks_ = (flags & format::chunk_flag_checks) != 0;
   const std::size_t bloom_bytes = record[8];
   base::ByteView rest = record.subspan(9);
   if (bloom_bytes < bloom_bytes_min || rest.size() < bloom_bytes) return damaged("Bloom filter cut short");
@@ -119,8 +121,8 @@ bool ChunkFilterView::Cursor::entries(EntrySet& into) const {
 }
 
 ChunkFilterView::SampleCursor::SampleCursor(base::ByteView samples, std::uint32_t entry_count,
-                                            bool with_records)
-    : rest_(samples), entry_count_(entry_count), with_records_(with_records) {
+                                            bool with_records, bool with_checks)
+    : rest_(samples), entry_count_(entry_count), with_records_(with_records), with_checks_(with_checks) {
   advance();
 }
 
@@ -135,10 +137,16 @@ void ChunkFilterView::SampleCursor::advance() {
   group_.begin = next_;
   group_.end_entry = std::min(group_.first_entry + sample_every, entry_count_);
   group_.end_position = UINT32_MAX;
+  group_.check_before = group_.check_after;
   std::uint32_t position = 0;
   std::uint32_t records = sample_every;
   if (!read_varint(rest_, position)) return;
   if (with_records_ && !read_varint(rest_, records)) return;
+  if (with_checks_) {
+    if (rest_.size() < 4) return;
+    group_.check_after = base::load_be<std::uint32_t>(rest_.data());
+    rest_ = rest_.subspan(4);
+  }
   next_.position += position;
   next_.record += records;
   group_.end_position = next_.position;

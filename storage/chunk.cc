@@ -167,11 +167,30 @@ void ChunkBuilder::keep_last_sequences() {
   std::erase_if(sequences_, [](const auto& each) { return each.first.empty(); });
 }
 
+// The CRC of the data; of a chunk with filter values in steps, so that the filter record gets what it needs
+// to vouch for parts of the data.
+std::uint32_t ChunkBuilder::check_data() {
+  const base::ByteView data{buffer_.get() + chunk_header_bytes, data_bytes()};
+  std::uint32_t crc = 0;
+  std::size_t at = 0;
+  if (filtering_ && filter_.samples().size() > 1) {
+    sample_checks_.clear();
+    for (const filters::EntryPlace& place : filter_.samples().subspan(1)) {
+      crc = crc32(data.subspan(at, place.position - at), crc);
+      at = place.position;
+      sample_checks_.push_back(crc);
+    }
+    filter_.set_sample_checks(sample_checks_);
+  }
+  return crc32(data.subspan(at), crc);
+}
+
 ChunkBuilder::Finished ChunkBuilder::finish(base::Offset chunk_id, base::Epoch epoch,
                                             std::int64_t timestamp_ms) {
   INVARIANT(!empty(), "finish of an empty chunk");
   keep_last_sequences();
   filter_record_.clear();
+  const std::uint32_t data_crc = check_data();
   if (filtering_ && !filter_.empty()) filter_.finish(filter_record_);
   build_trailer(sequences_, false, filter_record_, trailer_);
 
@@ -182,7 +201,7 @@ ChunkBuilder::Finished ChunkBuilder::finish(base::Offset chunk_id, base::Epoch e
   header.epoch = epoch;
   header.chunk_id = chunk_id;
   header.data_bytes = static_cast<std::uint32_t>(data_bytes());
-  header.data_crc = crc32({buffer_.get() + chunk_header_bytes, data_bytes()});
+  header.data_crc = data_crc;
   header.trailer_bytes = static_cast<std::uint32_t>(trailer_.size());
   reserve(trailer_.size());
   encode_chunk_header(header, buffer_.get());

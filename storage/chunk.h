@@ -85,6 +85,7 @@ class ChunkBuilder {
   void fill_filter_from_data();
   void append(base::ByteView bytes);
   void keep_last_sequences();
+  std::uint32_t check_data();
 
   std::size_t chunk_bytes_max_;
   std::uint8_t bloom_bytes_;
@@ -95,6 +96,7 @@ class ChunkBuilder {
   filters::ChunkFilterBuilder filter_;
   bool filtering_ = false;  // some message had a filter value; until then filter_ is not fed
   SequenceList sequences_;
+  std::vector<std::uint32_t> sample_checks_;
   base::ByteBuffer filter_record_, trailer_;
 };
 

@@ -33,7 +33,10 @@ RunWriter::RunWriter(storage::LogReader& reader, const storage::ChunkPlace& plac
                   ? std::span<const std::uint32_t>(scratch.match.entries)
                   : scratch.first_entries(place.header.entries)),
       check_messages_(scratch.match.check_messages) {
-  if (record != nullptr) samples_ = record->samples();
+  if (record != nullptr) {
+    samples_ = record->samples();
+    has_checks_ = record->has_checks();
+  }
   const bool entry_is_record = place.header.records == place.header.entries;
   if (entry_is_record && from > place.header.chunk_id) {
     const std::uint64_t skipped = from - place.header.chunk_id;
@@ -66,7 +69,7 @@ base::Result<> RunWriter::walk_chunk(Budget& budget) {
   if (place_.header.wire_bytes() <= storage::LogReader::small_chunk_bytes_max) {
     TRY(chunk, reader_.chunk_bytes(scratch_.window));
     small_chunk_data_ = chunk.subspan(storage::chunk_header_bytes, place_.header.data_bytes);
-    TRY_VOID(verify(small_chunk_data_));
+    TRY_VOID(verify(whole_data(), small_chunk_data_));
   }
   while (next_wanted_ < wanted_.size() && result_.finished) {
     const std::size_t before = next_wanted_;
@@ -82,30 +85,45 @@ std::unexpected<base::Error> RunWriter::damaged(std::string_view what) const {
   return base::fail(base::Errc::corrupt, fmt::format("{}: {}", reader_.where(), what));
 }
 
-base::Result<> RunWriter::verify(base::ByteView data) const {
-  if (storage::crc32(data) != place_.header.data_crc) return damaged("the chunk's data fails its CRC");
+// Whatever is cut out of a chunk gets a CRC of its own, so it has to be right before.
+base::Result<> RunWriter::verify(const Extent& extent, base::ByteView bytes) const {
+  if (!extent.check_before) return {};
+  if (storage::crc32(bytes, *extent.check_before) != extent.check_after)
+    return damaged("the chunk's data fails its CRC");
   return {};
+}
+
+RunWriter::Extent RunWriter::whole_data() const {
+  return {0, place_.header.data_bytes, 0, 0, 0, place_.header.data_crc};
 }
 
 // From the sample group of the next wanted entry as far as wanted groups follow closely. Without samples:
 // all.
 RunWriter::Extent RunWriter::next_extent() {
-  const std::uint32_t data_bytes = place_.header.data_bytes;
-  if (!samples_) return {0, data_bytes, 0, 0};
-  filters::SampleGroup group = samples_->seek(wanted_[next_wanted_]);
-  Extent extent{group.begin.position, std::min(group.end_position, data_bytes), group.first_entry,
-                group.begin.record};
+  if (!samples_) return whole_data();
+  const filters::SampleGroup first = samples_->seek(wanted_[next_wanted_]);
+  filters::SampleGroup last = first;
   for (std::size_t i = next_wanted_ + 1; i < wanted_.size(); ++i) {
-    if (wanted_[i] < group.end_entry) continue;
+    if (wanted_[i] < last.end_entry) continue;
     // A cursor only goes forward: the look ahead is done on a copy.
     auto ahead = *samples_;
-    group = ahead.seek(wanted_[i]);
-    const std::uint32_t end = std::min(group.end_position, data_bytes);
-    if (group.begin.position > extent.end + merge_gap_bytes || end - extent.begin > extent_bytes_max) break;
+    const filters::SampleGroup group = ahead.seek(wanted_[i]);
+    if (group.begin.position > end_of(last) + merge_gap_bytes ||
+        end_of(group) - first.begin.position > extent_bytes_max)
+      break;
     *samples_ = ahead;
-    extent.end = end;
+    last = group;
+  }
+  Extent extent{first.begin.position, end_of(last), first.first_entry, first.begin.record, {}, {}};
+  if (has_checks_ || extent.end - extent.begin == place_.header.data_bytes) {
+    extent.check_before = first.check_before;
+    extent.check_after = last.end_position == UINT32_MAX ? place_.header.data_crc : last.check_after;
   }
   return extent;
+}
+
+std::uint32_t RunWriter::end_of(const filters::SampleGroup& group) const {
+  return std::min(group.end_position, place_.header.data_bytes);
 }
 
 base::Result<base::ByteView> RunWriter::read(const Extent& extent, Budget& budget) {
@@ -115,7 +133,7 @@ base::Result<base::ByteView> RunWriter::read(const Extent& extent, Budget& budge
   if (!small_chunk_data_.empty()) return small_chunk_data_.subspan(extent.begin, size);
   const base::MutableBytes into = Scratch::room(scratch_.data, size);
   TRY_VOID(reader_.read_data(extent.begin, into));
-  if (size == place_.header.data_bytes) TRY_VOID(verify(into));
+  TRY_VOID(verify(extent, into));
   return base::ByteView(into);
 }
 

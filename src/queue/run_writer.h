@@ -38,6 +38,8 @@ class RunWriter {
   struct Extent {
     std::uint32_t begin = 0, end = 0;
     std::uint32_t entry = 0, record = 0;
+    // CRC-32 of the data before it and up to its end, if the filter record has them.
+    std::optional<std::uint32_t> check_before, check_after;
   };
   struct Run {
     const std::uint8_t* begin = nullptr;
@@ -49,8 +51,10 @@ class RunWriter {
 
   base::Result<> walk_chunk(Budget& budget);
   Extent next_extent();
+  Extent whole_data() const;
+  std::uint32_t end_of(const filters::SampleGroup& group) const;
   base::Result<base::ByteView> read(const Extent& extent, Budget& budget);
-  base::Result<> verify(base::ByteView data) const;
+  base::Result<> verify(const Extent& extent, base::ByteView bytes) const;
   std::unexpected<base::Error> damaged(std::string_view what) const;
   base::Result<> walk(const Extent& extent, base::ByteView bytes);
   Verdict judge(std::uint32_t entry, const storage::EntryView& view);
@@ -66,6 +70,7 @@ class RunWriter {
   Scratch& scratch_;
   base::Offset from_;
   std::optional<filters::ChunkFilterView::SampleCursor> samples_;
+  bool has_checks_ = false;
   std::span<const std::uint32_t> wanted_;  // entry indexes, sorted
   std::size_t next_wanted_ = 0;
   bool check_messages_;

@@ -110,7 +110,7 @@ TEST_CASE("the builder is empty when all entries are unfiltered and can be used 
 }
 
 TEST_CASE("samples give the place of the group of sixteen an entry is in") {
-  for (const bool batches : {false, true}) {
+  for (const auto [batches, checks] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
     ChunkFilterBuilder builder(16);
     std::vector<EntryPlace> places;
     EntryPlace at;
@@ -120,10 +120,12 @@ TEST_CASE("samples give the place of the group of sixteen an entry is in") {
       at.position += 10 + i * 3;
       at.record += batches ? i % 5 + 1 : 1;
     }
+    if (checks) builder.set_sample_checks(std::vector<std::uint32_t>{10, 20, 30, 40, 50, 60});
     base::ByteBuffer record;
     builder.finish(record);
     const auto view = ChunkFilterView::parse(record);
     REQUIRE(view.has_value());
+    CHECK(view->has_checks() == checks);
     auto samples = view->samples();
     for (const std::uint32_t entry : {0U, 3U, 15U, 16U, 50U, 51U, 95U, 96U, 99U}) {
       const SampleGroup group = samples.seek(entry);
@@ -131,6 +133,8 @@ TEST_CASE("samples give the place of the group of sixteen an entry is in") {
       CHECK(group.first_entry == first);
       CHECK(group.begin == places[first]);
       CHECK(group.end_entry == std::min(first + 16, 100U));
+      if (checks) CHECK(group.check_before == first / 16 * 10);
+      if (checks && first < 96) CHECK(group.check_after == (first / 16 + 1) * 10);
       CHECK(group.end_position == (first + 16 < 100 ? places[first + 16].position : UINT32_MAX));
     }
   }

@@ -307,6 +307,26 @@ TEST_CASE("damage stops a view where it is; what was delivered before counts") {
   CHECK(w.sink.messages.size() == 20);
 }
 
+TEST_CASE("damaged messages are not cut out of a chunk: each read is verified") {
+  for (std::size_t bad : {3u, 500u, 1999u}) {
+    World w;
+    auto entries = entries_of(2000, 100, "other");
+    for (std::size_t i : {3u, 500u, 1000u, 1999u}) entries[i].filter_value = "kr";
+    w.files.add_chunk(entries, 1);
+    w.shard.disk.flip_bit(w.files.path(base::Offset{0}, storage::log_suffix),
+                          storage::file_header_bytes + storage::chunk_header_bytes + bad * 104 + 50);
+    auto view = w.open_at_first(only("kr"));
+    auto delivered = view->deliver(10, w.sink);
+    if (bad > 3) {
+      REQUIRE(delivered);
+      delivered = view->deliver(10, w.sink);
+    }
+    REQUIRE_FALSE(delivered);
+    CHECK(delivered.error().code == base::Errc::corrupt);
+    for (const auto& message : w.sink.messages) CHECK(message.offset < bad);
+  }
+}
+
 TEST_CASE("a failing disk is an error that passes when the disk does") {
   World w;
   for (int i = 0; i < 5; ++i) w.files.add_chunk(entries_of(10, 20), i);
