@@ -20,6 +20,7 @@
 #include <expected>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -169,6 +170,8 @@ std::string type_of(Range range) {
     return integer_type("duration", range);
   } else if constexpr (std::is_same_v<T, Listeners>) {
     return "`port`, `ip:port` or `none`";
+  } else if constexpr (std::is_same_v<T, std::optional<Listener>>) {
+    return "`port`, `ip:port` or `none`";
   } else if constexpr (std::is_same_v<T, NameSet>) {
     return "true or false per name, or `none`";
   } else if constexpr (NamedEnum<T>) {
@@ -193,6 +196,8 @@ std::string text_of(const T& value) {
     return std::to_string(value.value) + "ms";
   } else if constexpr (std::is_same_v<T, Listeners>) {
     return listeners_text(value);
+  } else if constexpr (std::is_same_v<T, std::optional<Listener>>) {
+    return value ? to_text(*value) : "none";
   } else if constexpr (std::is_same_v<T, NameSet>) {
     return names_text(value);
   } else if constexpr (NamedEnum<T>) {
@@ -215,6 +220,9 @@ Parsed<void> set_plain(T& into, Range range, std::string_view text) {
     return assign(into, parse_byte_size(text, range));
   } else if constexpr (std::is_same_v<T, DurationMs>) {
     return assign(into, parse_duration(text, range));
+  } else if constexpr (std::is_same_v<T, std::optional<Listener>>) {
+    if (text == "none") return into.reset(), Parsed<void>{};
+    return assign(into, parse_listener(text));
   } else if constexpr (NamedEnum<T>) {
     for (const auto& [name, each] : enum_names(T{})) {
       if (name == text) return into = each, Parsed<void>{};

@@ -15,7 +15,7 @@ struct LoopMetrics {
     using M = LoopMetrics;
     return std::tuple{
         metric("sluice_loop_turns_total", &M::turns, MetricKind::counter, "turns of the shards' loops"),
-        metric("sluice_socket_received_bytes_total", &M::received_bytes, MetricKind::counter,
+        metric("sluice_bytes_received_total", &M::received_bytes, MetricKind::counter,
                "bytes read from sockets"),
         metric("sluice_sockets", &M::connections, MetricKind::gauge, "open sockets of every protocol"),
         metric("sluice_sockets_opened_total", &M::connections_opened, MetricKind::counter,

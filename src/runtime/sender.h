@@ -21,11 +21,11 @@ struct SendMetrics {
   base::Counter bytes, sendfile_bytes, calls;
   static constexpr auto metrics() {
     using base::MetricKind;
-    return std::tuple{base::metric("sluice_socket_sent_bytes_total", &SendMetrics::bytes, MetricKind::counter,
+    return std::tuple{base::metric("sluice_bytes_sent_total", &SendMetrics::bytes, MetricKind::counter,
                                    "bytes written to sockets"),
-                      base::metric("sluice_socket_sendfile_bytes_total", &SendMetrics::sendfile_bytes,
+                      base::metric("sluice_bytes_sent_by_sendfile_total", &SendMetrics::sendfile_bytes,
                                    MetricKind::counter, "of them straight from files"),
-                      base::metric("sluice_socket_send_calls_total", &SendMetrics::calls, MetricKind::counter,
+                      base::metric("sluice_send_calls_total", &SendMetrics::calls, MetricKind::counter,
                                    "system calls that wrote to sockets")};
   }
 };

@@ -27,7 +27,7 @@ void Handshake::on_frame(const Frame& frame) {
   const auto only = [&](auto commands) {
     const base::Result<> outcome =
         dispatch(commands, frame,
-                 [this](std::uint32_t correlation, const auto& message) { on(correlation, message); });
+                 [this](std::uint32_t correlation, const auto& message) { this->on(correlation, message); });
     if (!outcome) connection_.drop("handshake: " + outcome.error().text);
   };
   switch (connection_.state()) {

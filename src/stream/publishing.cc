@@ -76,6 +76,7 @@ ResponseCode Publishing::declare(const DeclarePublisher& request) {
   if (publishers_.size() <= id) publishers_.resize(id + std::size_t{1});
   publishers_[id] = std::move(publisher);
   ++count_;
+  stopped_ = !broker.may_publish(connection_.client);
   return ResponseCode::ok;
 }
 

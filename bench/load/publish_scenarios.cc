@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Publishing with confirms: a window of unconfirmed messages kept full for some seconds; all confirms awaited
+// before the clock stops. Several publishers have a connection each. Latency: one message at a time at a
+// fixed rate.
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "publisher.h"
+#include "scenario.h"
+
+namespace sluice::bench {
+namespace {
+
+using streamproto::Frame;
+using streamproto::Key;
+using streamproto::ResponseCode;
+
+constexpr std::int64_t second_ns = 1'000'000'000;
+constexpr std::uint32_t latency_rate = 2'000;
+
+// Runs one publisher per stream name until the time is up.
+Measurement publish_to(const Settings& settings, const std::vector<std::string>& streams,
+                       std::uint32_t message_bytes) {
+  std::vector<std::unique_ptr<Link>> owned;
+  std::vector<Link*> links;
+  std::vector<std::unique_ptr<Publisher>> publishers;
+  for (const std::string& stream : streams) {
+    owned.push_back(std::make_unique<Link>(settings.broker));
+    links.push_back(owned.back().get());
+    PublishPlan plan;
+    plan.stream = stream;
+    plan.message_bytes = message_bytes;
+    plan.frame_messages = settings.frame_messages;
+    plan.window_messages = settings.window_messages;
+    publishers.push_back(std::make_unique<Publisher>(*links.back(), 0, plan));
+  }
+  Meter meter(settings);
+  meter.start(links);
+  for (bool open = true; open;) {
+    const bool stop = meter.elapsed() >= settings.seconds;
+    open = false;
+    for (const auto& publisher : publishers) {
+      if (stop) publisher->stop();
+      publisher->pump();
+      open = open || !publisher->done();
+    }
+    if (open)
+      serve(links, second_ns, [&](std::size_t i, const Frame& frame) { publishers[i]->on_frame(frame); });
+  }
+  std::uint64_t messages = 0;
+  for (const auto& publisher : publishers) messages += publisher->confirmed();
+  return meter.stop(links, messages);
+}
+
+template <std::uint32_t bytes, std::size_t producers>
+Measurement publish(const Settings& settings) {
+  const std::string stream = "bench-publish";
+  {
+    Link link(settings.broker);
+    recreate_stream(link, stream);
+  }
+  Measurement measured = publish_to(settings, std::vector<std::string>(producers, stream), bytes);
+  Link link(settings.broker);
+  delete_stream(link, stream);
+  return measured;
+}
+
+Measurement superstream(const Settings& settings) {
+  const std::string name = "bench-super";
+  Link link(settings.broker);
+  streamproto::DeleteSuperStream remove;
+  remove.name = name;
+  if (!link.filters_supported())
+    return {.supported = false};  // superstreams by protocol came with filters, 3.13
+  link.call<streamproto::DeleteSuperStreamResponse>(remove);
+  const std::vector<std::string> partitions{name + "-0", name + "-1", name + "-2", name + "-3"};
+  streamproto::CreateSuperStream create;
+  create.name = name;
+  create.partitions.assign(partitions.begin(), partitions.end());
+  create.binding_keys = {"0", "1", "2", "3"};
+  if (link.call<streamproto::CreateSuperStreamResponse>(create) != ResponseCode::ok)
+    die("create superstream refused");
+  Measurement measured = publish_to(settings, partitions, 100);
+  link.call<streamproto::DeleteSuperStreamResponse>(remove);
+  return measured;
+}
+
+double percentile(const std::vector<double>& sorted, double part) {
+  return sorted[std::min(sorted.size() - 1,
+                         static_cast<std::size_t>(part * static_cast<double>(sorted.size())))];
+}
+
+void put_time(base::ByteBuffer& out, std::uint8_t publisher, std::uint64_t id) {
+  std::array<std::uint8_t, 100> body{};
+  base::store_be(body.data(), static_cast<std::uint64_t>(now_seconds() * 1e9));
+  streamproto::PublishFrameWriter frame(out, publisher, 1);
+  frame.add(id, body);
+  frame.finish();
+}
+
+Measurement latency(const Settings& settings) {
+  const std::string stream = "bench-latency";
+  Link publishing(settings.broker);
+  Link consuming(settings.broker);
+  recreate_stream(publishing, stream);
+  PublishPlan plan;
+  plan.stream = stream;
+  Publisher publisher(publishing, 0, plan);
+  streamproto::Subscribe subscribe;
+  subscribe.stream = stream;
+  subscribe.offset_spec = streamproto::OffsetSpec::next();
+  subscribe.credit = settings.credit;
+  if (consuming.call<streamproto::SubscribeResponse>(subscribe) != ResponseCode::ok) die("subscribe refused");
+
+  const std::array links{&publishing, &consuming};
+  std::vector<double> latencies;
+  const auto wanted = static_cast<std::uint64_t>(settings.seconds * latency_rate);
+  latencies.reserve(wanted);
+  Meter meter(settings);
+  meter.start(links);
+  const double began = now_seconds();
+  for (std::uint64_t sent = 0; latencies.size() < wanted;) {
+    const double now = now_seconds();
+    const double due = began + static_cast<double>(sent) / latency_rate;
+    if (sent < wanted && now >= due) {
+      put_time(publishing.out(), 0, ++sent);
+      publishing.flush();
+    }
+    if (now - began > settings.seconds + 10)
+      die("{} of {} messages did not come", wanted - latencies.size(), wanted);
+    const double pause = sent < wanted ? began + static_cast<double>(sent) / latency_rate - now_seconds() : 1;
+    serve(links, std::max<std::int64_t>(0, static_cast<std::int64_t>(pause * 1e9)),
+          [&](std::size_t, const Frame& frame) {
+            if (frame.key() != Key::deliver) return;
+            const auto deliver = streamproto::decode<streamproto::Deliver>(frame);
+            if (!deliver) die("a Deliver that does not parse");
+            const double arrived = now_seconds();
+            streamproto::Entries entries = deliver->message.chunk.entries();
+            for (streamproto::EntryView entry; entries.next(entry);) {
+              latencies.push_back(arrived -
+                                  static_cast<double>(base::load_be<std::uint64_t>(entry.data.data())) / 1e9);
+            }
+            streamproto::Credit credit;
+            credit.credit = 1;
+            consuming.send(credit);
+          });
+    consuming.flush();
+  }
+  Measurement measured = meter.stop(links, latencies.size());
+  std::sort(latencies.begin(), latencies.end());
+  for (const auto& [name, part] :
+       {std::pair{"p50_us", 0.5}, {"p95_us", 0.95}, {"p99_us", 0.99}, {"max_us", 1.0}}) {
+    measured.more.emplace_back(name, percentile(latencies, part) * 1e6);
+  }
+  delete_stream(publishing, stream);
+  return measured;
+}
+
+constexpr std::array scenarios{
+    Scenario{"publish-100b-1p", "100-byte messages, one publisher, confirms", publish<100, 1>},
+    Scenario{"publish-100b-4p", "100-byte messages, four publishers on one stream", publish<100, 4>},
+    Scenario{"publish-1k-1p", "1,000-byte messages, one publisher", publish<1000, 1>},
+    Scenario{"publish-1k-4p", "1,000-byte messages, four publishers on one stream", publish<1000, 4>},
+    Scenario{"latency", "publish to deliver at 2,000 messages a second", latency},
+    Scenario{"superstream", "100-byte messages into four partitions of a superstream", superstream},
+};
+
+}  // namespace
+
+std::span<const Scenario> publish_scenarios() {
+  return scenarios;
+}
+
+void Meter::start(std::span<Link* const> links) {
+  for (const Link* link : links) {
+    bytes_in_ += link->bytes_in();
+    bytes_out_ += link->bytes_out();
+  }
+  if (pid_ != 0) reset_peak(pid_);
+  client_cpu_ = own_cpu_seconds();
+  broker_cpu_ = cpu_seconds_of(pid_);
+  began_ = now_seconds();
+}
+
+Measurement Meter::stop(std::span<Link* const> links, std::uint64_t messages) {
+  Measurement measured;
+  measured.seconds = elapsed();
+  measured.broker_cpu_seconds = cpu_seconds_of(pid_) - broker_cpu_;
+  measured.client_cpu_seconds = own_cpu_seconds() - client_cpu_;
+  measured.messages = messages;
+  for (const Link* link : links) {
+    measured.bytes_in += link->bytes_in();
+    measured.bytes_out += link->bytes_out();
+  }
+  measured.bytes_in -= bytes_in_;
+  measured.bytes_out -= bytes_out_;
+  if (pid_ != 0) measured.memory = memory_of(pid_);
+  return measured;
+}
+
+}  // namespace sluice::bench

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries out the commands of endpoints.h against the broker of the connection's shard. Whoever may open the
+// unix socket acts as administrator: the right to the file is the credential.
+#pragma once
+
+#include <memory>
+
+#include "broker/broker.h"
+#include "http/endpoints.h"
+#include "http/message.h"
+#include "http/node.h"
+
+namespace sluice::http {
+
+template <class Row>
+using Rows = broker::Done<std::vector<Row>>;
+
+class Commands {
+ public:
+  // Both outlive the commands and their answers.
+  Commands(const Node& node, broker::Broker& broker) : node_(node), broker_(broker) {}
+
+  void on(const Status::Request& request, Rows<StatusRow> done);
+  void on(const Ping::Request& request, Rows<NoRow> done);
+  void on(const Version::Request& request, Rows<VersionRow> done);
+  void on(const Environment::Request& request, Rows<SettingRow> done);
+  void on(const ListStreams::Request& request, Rows<broker::StreamRow> done);
+  void on(const StreamStatus::Request& request, Rows<StreamStatusRow> done);
+  void on(const AddStream::Request& request, Rows<NoRow> done);
+  void on(const DeleteStream::Request& request, Rows<NoRow> done);
+  void on(const AddSuperStream::Request& request, Rows<NoRow> done);
+  void on(const DeleteSuperStream::Request& request, Rows<NoRow> done);
+  void on(const ListStreamConnections::Request& request, Rows<broker::ConnectionRow> done);
+  void on(const ListStreamPublishers::Request& request, Rows<broker::PublisherRow> done);
+  void on(const ListStreamConsumers::Request& request, Rows<broker::ConsumerRow> done);
+  void on(const ListStreamConsumerGroups::Request& request, Rows<broker::GroupRow> done);
+  void on(const ListStreamGroupConsumers::Request& request, Rows<broker::GroupMemberRow> done);
+  void on(const ListStreamTracking::Request& request, Rows<broker::TrackingRow> done);
+  void on(const ResetOffset::Request& request, Rows<NoRow> done);
+
+ private:
+  const Node& node_;
+  broker::Broker& broker_;
+};
+
+// Routes POST /api/command/<name>. `commands` outlives the handler.
+Handler command_handler(Commands& commands);
+
+}  // namespace sluice::http

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.h"
+
+#include <algorithm>
+
+namespace sluicectl {
+namespace {
+
+using namespace sluice;
+
+template <class Trait, class Struct, class Member, class... Traits>
+constexpr bool has_trait(const base::Field<Struct, Member, Traits...>&) {
+  return (std::is_same_v<Trait, Traits> || ...);
+}
+
+template <class Struct, class Member, class... Traits>
+Argument argument_of(const base::Field<Struct, Member, Traits...>& field) {
+  Argument argument{std::string(field.name), field.doc};
+  argument.positional = has_trait<http::Positional>(field);
+  argument.required = has_trait<http::Required>(field);
+  if constexpr (std::is_same_v<Member, bool>) {
+    argument.type = ArgumentType::flag;
+  } else if constexpr (std::is_integral_v<Member>) {
+    argument.type = ArgumentType::number;
+  } else if constexpr (std::is_same_v<Member, std::vector<std::string>>) {
+    argument.type = ArgumentType::list;
+  } else {
+    static_assert(std::is_same_v<Member, std::string>, "no argument of this type");
+  }
+  return argument;
+}
+
+template <class E>
+Command command_of() {
+  Command command{E::name, E::doc, E::shape, {}, {}};
+  http::for_each_field_of<typename E::Request>(
+      [&](const auto& field) { command.arguments.push_back(argument_of(field)); });
+  http::for_each_field_of<typename E::Row>([&](const auto& field) {
+    command.columns.push_back({field.name, field.doc, has_trait<http::Shown>(field)});
+  });
+  return command;
+}
+
+}  // namespace
+
+std::string Argument::option_name() const {
+  std::string option = name;
+  std::ranges::replace(option, '_', '-');
+  return option;
+}
+
+std::vector<const Argument*> Command::positional() const {
+  std::vector<const Argument*> found;
+  for (const Argument& each : arguments) {
+    if (each.positional) found.push_back(&each);
+  }
+  return found;
+}
+
+std::string Command::usage() const {
+  std::string text = "sluicectl " + std::string(name);
+  for (const Argument* each : positional()) text += " <" + each->name + ">";
+  for (const Argument& each : arguments) {
+    if (each.required) text += " --" + each.option_name() + " <" + each.name + ">";
+  }
+  text += " [options]";
+  if (shape == http::Shape::list) text += " [column ...]";
+  return text;
+}
+
+const std::vector<Command>& all_commands() {
+  static const std::vector<Command> commands = [] {
+    std::vector<Command> made;
+    http::for_each_endpoint(http::Endpoints{}, [&]<class E>(E) { made.push_back(command_of<E>()); });
+    return made;
+  }();
+  return commands;
+}
+
+const Command* find_command(std::string_view name) {
+  const auto found = std::ranges::find(all_commands(), name, &Command::name);
+  return found == all_commands().end() ? nullptr : &*found;
+}
+
+}  // namespace sluicectl

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "output.h"
+
+#include <algorithm>
+
+namespace sluicectl {
+namespace {
+
+namespace json = boost::json;
+using Table = std::vector<std::vector<std::string>>;
+
+std::string cell_text(const json::value* value) {
+  if (value == nullptr || value->is_null()) return {};
+  if (value->is_string()) {
+    // A tab or newline in a name would forge columns and rows.
+    std::string text(std::string_view(value->get_string()));
+    std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    return text;
+  }
+  if (value->is_array()) {
+    std::string text;
+    for (const json::value& each : value->get_array()) text += (text.empty() ? "" : ", ") + cell_text(&each);
+    return text;
+  }
+  if (value->is_object()) {
+    std::string text;
+    for (const auto& each : value->get_object()) {
+      text += (text.empty() ? "" : ", ") + std::string(std::string_view(each.key())) + "=" +
+              cell_text(&each.value());
+    }
+    return text;
+  }
+  return json::serialize(*value);
+}
+
+std::vector<std::string> chosen_columns(const Command& command, const OutputOptions& options) {
+  if (!options.columns.empty()) return options.columns;
+  std::vector<std::string> columns;
+  const bool all = options.formatter == Formatter::json || command.shape == sluice::http::Shape::one;
+  for (const Column& each : command.columns) {
+    if (all || each.shown) columns.emplace_back(each.name);
+  }
+  return columns;
+}
+
+std::string aligned(const Table& table) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : table) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : table) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string separated(const Table& table, char separator, bool quotes) {
+  std::string text;
+  for (const auto& row : table) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i != 0) text.push_back(separator);
+      if (quotes && row[i].find_first_of(",\"") != std::string::npos) {
+        text.push_back('"');
+        for (const char c : row[i]) text.append(c == '"' ? 2 : 1, c);
+        text.push_back('"');
+      } else {
+        text += row[i];
+      }
+    }
+    text.push_back('\n');
+  }
+  return text;
+}
+
+json::object only(const json::object& row, const std::vector<std::string>& columns) {
+  json::object kept;
+  for (const std::string& column : columns) {
+    if (const json::value* value = row.if_contains(column)) kept[column] = *value;
+  }
+  return kept;
+}
+
+std::string format_json(const json::value& reply, const std::vector<std::string>& columns) {
+  if (!reply.is_array()) return json::serialize(reply) + "\n";
+  json::array rows;
+  for (const json::value& row : reply.get_array()) rows.push_back(only(row.as_object(), columns));
+  return json::serialize(rows) + "\n";
+}
+
+}  // namespace
+
+std::string format_reply(const Command& command, const json::value& reply, const OutputOptions& options) {
+  const std::vector<std::string> columns = chosen_columns(command, options);
+  if (options.formatter == Formatter::json) return format_json(reply, columns);
+  Table table;
+  if (command.shape == sluice::http::Shape::one) {
+    for (const std::string& column : columns) {
+      table.push_back({column, cell_text(reply.as_object().if_contains(column))});
+    }
+  } else {
+    if (options.headers) table.push_back(columns);
+    for (const json::value& row : reply.as_array()) {
+      auto& cells = table.emplace_back();
+      for (const std::string& column : columns)
+        cells.push_back(cell_text(row.as_object().if_contains(column)));
+    }
+  }
+  switch (options.formatter) {
+    case Formatter::pretty_table:
+      return aligned(table);
+    case Formatter::csv:
+      return separated(table, ',', true);
+    case Formatter::table:
+    case Formatter::json:
+      return separated(table, '\t', false);
+  }
+  return {};
+}
+
+}  // namespace sluicectl
