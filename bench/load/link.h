@@ -128,7 +128,8 @@ streamproto::ResponseCode Link::call(const Request& request, Use use) {
   const std::uint32_t correlation = next_correlation_++;
   send(request, correlation);
   auto code = streamproto::ResponseCode::ok;
-  for (bool answered = false; !answered;) {
+  bool answered = false;
+  while (!answered) {
     flush();
     wait_for(static_cast<short>(POLLIN | (unsent_bytes() != 0 ? POLLOUT : 0)));
     receive([&](const streamproto::Frame& frame) {

@@ -206,7 +206,7 @@ void Producer::add_to_batch(ByteView body, std::string_view filter_value, Confir
   if (batch_ && (batch_->filter_value != filter_value || batch_->data.size() + body.size() > bytes_max))
     seal_batch();
   if (!batch_) {
-    batch_.emplace();
+    batch_ = Entry{};
     batch_->records = 0;
     batch_->is_sub_batch = true;
     batch_->filter_value = filter_value;
