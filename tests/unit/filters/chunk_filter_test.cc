@@ -110,7 +110,8 @@ TEST_CASE("the builder is empty when all entries are unfiltered and can be used 
 }
 
 TEST_CASE("samples give the place of the group of sixteen an entry is in") {
-  for (const auto [batches, checks] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
+  for (const auto& [batches, checks] :
+       {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
     ChunkFilterBuilder builder(16);
     std::vector<EntryPlace> places;
     EntryPlace at;
