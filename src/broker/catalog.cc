@@ -62,7 +62,9 @@ void Catalog::change(R record, bool removed) {
 template <class R>
 const R* Catalog::find(std::string_view first, std::string_view second) const {
   constexpr std::size_t names = std::tuple_size_v<decltype(R{}.key())>;
-  const auto key = names == 1 ? key_of(R::table, {first}) : key_of(R::table, {first, second});
+  auto key = key_of(R::table, {});
+  if (names > 0) key.append(first).push_back('\0');
+  if (names > 1) key.append(second).push_back('\0');
   const auto found = table<R>().find(key);
   return found == table<R>().end() ? nullptr : &found->second;
 }
