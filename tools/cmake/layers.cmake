@@ -30,12 +30,14 @@ function(sluice_library name)
   set_property(GLOBAL APPEND PROPERTY SLUICE_LIBRARIES ${name})
 endfunction()
 
-# sluice_test(name SOURCES ... USES ...): one Catch2 program, registered with ctest.
+# sluice_test(name SOURCES ... USES ...): one Catch2 program, registered with ctest. The test finds the
+# repository's files below SLUICE_SOURCE_DIR.
 function(sluice_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE sluice_flags ${ARG_USES} sluice_catch_main)
-  # A test runs once per build: optimising it costs more than it brings.
-  target_compile_options(${name} PRIVATE -O0)
+  target_compile_definitions(${name} PRIVATE SLUICE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  # A test runs once per build: optimising it further costs more than it brings.
+  target_compile_options(${name} PRIVATE -O1)
   add_test(NAME ${name} COMMAND ${name})
 endfunction()

@@ -19,7 +19,7 @@ using namespace sluice::streamproto;
 namespace {
 
 std::filesystem::path repository() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path();
+  return SLUICE_SOURCE_DIR;
 }
 
 void compare_or_update(const std::filesystem::path& path, const std::string& text) {
