@@ -40,4 +40,5 @@ function(sluice_test name)
   # A test runs once per build: optimising it further costs more than it brings.
   target_compile_options(${name} PRIVATE -O1)
   add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT SLUICE_SOURCE_DIR=${PROJECT_SOURCE_DIR})
 endfunction()
