@@ -83,9 +83,6 @@ std::string prometheus_text(const Node& node) {
              usage.memory_total_bytes);
   text.gauge("rabbitmq_process_open_fds", "Open file descriptors", usage.open_files);
   text.gauge("rabbitmq_process_max_fds", "Open file descriptors limit", usage.open_files_max);
-  text.gauge("rabbitmq_disk_space_available_bytes", "Disk space available in bytes", usage.disk_free_bytes);
-  text.gauge("rabbitmq_disk_space_available_limit_bytes", "Free disk space low watermark in bytes",
-             node.disk_free_limit_bytes);
   text.gauge("rabbitmq_erlang_uptime_seconds", "Node uptime", usage.uptime_seconds);
   text.family("sluice_process_cpu_seconds_total", "counter", "CPU time of the process, all threads");
   text.sample("sluice_process_cpu_seconds_total", {}, usage.cpu_seconds);
