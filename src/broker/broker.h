@@ -23,13 +23,13 @@ class Broker {
   virtual ~Broker() = default;
 
   // -- sessions
-  // -----------------------------------------------------------------------------------------------
+
   virtual ClientId add_client(Client& client) = 0;
   // Drops all its publishers and subscriptions; no event reaches the client afterwards.
   virtual void remove_client(ClientId client) = 0;
 
   // -- access
-  // -------------------------------------------------------------------------------------------------
+
   virtual base::Result<Identity> authenticate(const Credentials& credentials) = 0;
   // vhost exists, is within its limits, and the user has some permission in it.
   virtual base::Result<> open_vhost(const Identity& identity, std::string_view vhost) = 0;
@@ -37,8 +37,9 @@ class Broker {
                                std::string_view resource) const = 0;
 
   // -- streams
-  // ------------------------------------------------------------------------------------------------ Names
-  // and rights are checked here; answers as documented for Create/Delete/CreateSuperStream/DeleteSuperStream.
+
+  // Names and rights are checked here; answers as documented for Create, Delete, CreateSuperStream and
+  // DeleteSuperStream.
   virtual void create_stream(const Identity& identity, std::string_view vhost, std::string_view name,
                              StreamArguments arguments, Done<> done) = 0;
   virtual void delete_stream(const Identity& identity, std::string_view vhost, std::string_view name,
@@ -66,9 +67,9 @@ class Broker {
                               Done<std::uint64_t> done) = 0;
 
   // -- publishing
-  // --------------------------------------------------------------------------------------------- True while
-  // the free-disk alarm is on: declaring publishers answers precondition_failed, publishing sockets are not
-  // read.
+
+  // True while the free-disk alarm is on: declaring publishers answers precondition_failed, publishing
+  // sockets are not read.
   virtual bool disk_alarm() const = 0;
   // False: do not read this client's socket, Client::on_flow(true) will come. True for one without
   // publishers.
@@ -85,9 +86,9 @@ class Broker {
                                   Done<std::uint64_t> done) = 0;
 
   // -- consuming
-  // ---------------------------------------------------------------------------------------------- The
-  // consumer is owned by the broker and valid until remove_consumer, on_stream_lost or remove_client. A
-  // single active consumer delivers nothing until consumer_updated(active) was called for it. Errors:
+
+  // The consumer is owned by the broker and valid until remove_consumer, on_stream_lost or remove_client. A
+  // single active consumer delivers nothing until consumer_updated() answered its on_consumer_update. Errors:
   // stream_not_found, stream_unavailable, precondition_failed (bad filter expression, with position; SAC
   // without name or with another partition index).
   virtual void add_consumer(ClientId client, Token subscription, SubscribeRequest request,
@@ -98,7 +99,7 @@ class Broker {
   virtual void consumer_updated(ClientId client, Token subscription, std::optional<OffsetSpec> from) = 0;
 
   // -- offset tracking
-  // ----------------------------------------------------------------------------------------
+
   virtual void store_offset(std::string_view vhost, std::string_view stream, std::string_view reference,
                             std::uint64_t offset) = 0;
   virtual void query_offset(std::string_view vhost, std::string_view stream, std::string_view reference,
@@ -107,7 +108,7 @@ class Broker {
                             Done<> done) = 0;
 
   // -- listings, over all shards
-  // ------------------------------------------------------------------------------
+
   virtual void list_connections(Done<std::vector<ConnectionRow>> done) = 0;
   virtual void list_publishers(Done<std::vector<PublisherRow>> done) = 0;
   virtual void list_consumers(Done<std::vector<ConsumerRow>> done) = 0;
@@ -119,7 +120,7 @@ class Broker {
                              Done<std::vector<TrackingRow>> done) = 0;
 
   // -- driven by the runtime
-  // ----------------------------------------------------------------------------------
+
   virtual void on_turn_end() = 0;                       // flush the turn's chunks
   virtual void on_tick(std::int64_t monotonic_ms) = 0;  // about ten times a second
 };

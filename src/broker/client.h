@@ -25,8 +25,8 @@ class Client {
   // subscriptions there (both sets of tokens are gone).
   virtual void on_stream_lost(std::string_view vhost, std::string_view stream) = 0;
   // Whether this client's publishers may go on: false while the disk alarm is on or a stream of one of them
-  // cannot keep up. Called on change only, and only for clients that have publishers; a client starts with
-  // true (see also Broker::may_publish). While it is false the session does not read its socket.
+  // cannot keep up. Called on change only; true for a client without publishers, and to begin with (see also
+  // Broker::may_publish). While it is false the session does not read its socket.
   virtual void on_flow(bool may_publish) { static_cast<void>(may_publish); }
   // An operator (or a deleted vhost) closes the connection.
   virtual void on_close_requested(std::string_view reason) = 0;
