@@ -49,10 +49,10 @@ std::vector<std::uint64_t> ids_from(const LogFiles& files, std::size_t chunk) {
 }
 
 TEST_CASE("a reader sees every chunk once, in order, over many segments") {
-  std::mt19937 random(GENERATE(1, 2, 3));
+  std::mt19937 random(GENERATE(1u, 2u, 3u));
   MemoryDisk disk;
   LogFiles files(disk, "log");
-  fill(files, 100, random, GENERATE(20, 20'000));
+  fill(files, 100, random, GENERATE(std::size_t{20}, std::size_t{20'000}));
   LogReader reader(disk, "log", files.view(3));
   ReadAhead window;
   REQUIRE(read_all(reader, window).empty());  // it stands at the end
