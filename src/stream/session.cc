@@ -70,10 +70,7 @@ std::size_t Session::on_bytes(base::ByteView input) {
   std::size_t used = 0;
   while (processing()) {
     if (connection_.state() == State::refused || connection_.state() == State::closing) return input.size();
-    const std::size_t skipped =
-        static_cast<std::size_t>(std::min<std::uint64_t>(skip_bytes_, input.size() - used));
-    skip_bytes_ -= skipped;
-    used += skipped;
+    if (framing_lost_) return used + search_close_answer(input.subspan(used));
     const FrameRead read = read_frame(input.subspan(used), connection_.frame_max_bytes);
     if (read.status == FrameStatus::need_more) break;
     if (read.status == FrameStatus::complete) {
@@ -89,7 +86,7 @@ std::size_t Session::on_bytes(base::ByteView input) {
 
 void Session::on_bad_frame(const FrameRead& read, base::ByteView input) {
   const bool too_large = read.status == FrameStatus::too_large;
-  skip_bytes_ = frame_size_bytes + std::uint64_t{base::load_be<std::uint32_t>(input.data())};
+  framing_lost_ = true;
   if (connection_.is_open()) {
     connection_.close_with(too_large ? ResponseCode::frame_too_large : ResponseCode::unknown_frame,
                            too_large ? "frame too large" : "unknown frame");
@@ -98,6 +95,18 @@ void Session::on_bad_frame(const FrameRead& read, base::ByteView input) {
   } else {
     connection_.drop(too_large ? "frame too large" : "frame too short");
   }
+}
+
+// Behind the size of a refused frame its body may come, or not, before the client answers our Close: nobody
+// can tell where frames begin. So the answer is searched for and all else thrown away. Returns how much is
+// used up.
+std::size_t Session::search_close_answer(base::ByteView input) {
+  static constexpr std::array<std::uint8_t, 12> answer{0, 0, 0, 10, 0x80, 0x16, 0, 1, 0, 0, 0, 1};
+  if (std::search(input.begin(), input.end(), answer.begin(), answer.end()) != input.end()) {
+    connection_.finish();
+    return input.size();
+  }
+  return input.size() - std::min(input.size(), answer.size() - 1);
 }
 
 void Session::on_frame(const Frame& frame) {

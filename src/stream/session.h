@@ -51,6 +51,7 @@ class Session final : public base::Session, private broker::Client {
   void on_open_frame(const streamproto::Frame& frame);
   void on_frame_while_closing(const streamproto::Frame& frame);
   void on_bad_frame(const streamproto::FrameRead& read, base::ByteView input);
+  std::size_t search_close_answer(base::ByteView input);
   bool processing() const;
   void opened();
   void renew(std::uint32_t correlation, const streamproto::SaslAuthenticate& request);
@@ -66,7 +67,7 @@ class Session final : public base::Session, private broker::Client {
   Consuming consuming_;
   Management management_;
   base::Result<> frame_outcome_;  // of the frame being dispatched
-  std::uint64_t skip_bytes_ = 0;  // rest of a refused frame, still to arrive
+  bool framing_lost_ = false;     // a frame was refused before its body came
   bool registered_ = false;       // with the broker
   std::int64_t received_ms_ = 0, sent_ms_ = 0, outbox_progress_ms_ = 0;
   std::size_t outbox_bytes_ = 0;  // at the last tick

@@ -231,16 +231,24 @@ TEST_CASE("close by the server waits for the answer, at most ten seconds") {
   CHECK(silent.closing() == Closing::now);
 }
 
-TEST_CASE("a frame above the limit is refused before its body, which is then skipped") {
-  Peer peer;
-  peer.open();
-  peer.feed(from_hex("00100001 0002"));
-  CHECK(peer.expect<Close>().message.closing_code == ResponseCode::frame_too_large);
-  const base::ByteBuffer body(0x100001 - 2);
-  peer.feed(body);
-  CHECK(peer.closing() == Closing::no);
-  peer.send(CloseResponse{}, 1);
-  CHECK(peer.closing() == Closing::after_flush);
+TEST_CASE(
+    "a frame above the limit is refused before its body; the answer is found with the body or without") {
+  for (const std::size_t body_bytes : {std::size_t{0}, std::size_t{1}, std::size_t{20'000}}) {
+    Peer peer;
+    peer.open();
+    peer.feed(from_hex("00100001 0002"));
+    CHECK(peer.expect<Close>().message.closing_code == ResponseCode::frame_too_large);
+    peer.feed(base::ByteBuffer(body_bytes));
+    CHECK(peer.input.size() <= 11);
+    base::ByteBuffer answer;
+    encode(CloseResponse{}, 1, answer);
+    for (const std::uint8_t byte : answer) {
+      CHECK(peer.closing() == Closing::no);
+      peer.feed(base::ByteView(&byte, 1));
+      if (peer.closing() != Closing::no) break;
+    }
+    CHECK(peer.closing() == Closing::after_flush);
+  }
 }
 
 TEST_CASE("heartbeats are sent in silence and their absence ends the connection") {
