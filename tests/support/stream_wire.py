@@ -392,8 +392,14 @@ class Connection:
     def publish_and_wait(self, stream, messages, filter_value=None, publisher=200, reference=""):
         """Declares, publishes, waits for all confirms, deletes the publisher."""
         assert self.declare(publisher, stream, reference) == OK
-        for start in range(0, len(messages), 1000):
-            self.publish(publisher, messages[start:start + 1000], start + 1, filter_value)
+        start = 0
+        while start < len(messages):  # in frames that the broker takes
+            end, size = start, 0
+            while end < len(messages) and end - start < 1000 and (end == start or size + len(messages[end]) < 900000):
+                size += len(messages[end])
+                end += 1
+            self.publish(publisher, messages[start:end], start + 1, filter_value)
+            start = end
         self.confirms(len(messages))
         assert self.delete_publisher(publisher) == OK
 
