@@ -131,6 +131,12 @@ class MemoryDisk final : public base::Disk {
     state_->used_bytes = 0;
     for (const auto& [path, inode] : inodes_) state_->used_bytes += inode->bytes.size();
   }
+  // So many more bytes can be written before the disk is full.
+  void set_room(std::uint64_t bytes) {
+    set_capacity(0);
+    std::lock_guard lock(state_->mutex);
+    state_->capacity_bytes = state_->used_bytes + bytes;
+  }
   void flip_bit(const std::string& path, std::uint64_t position, unsigned bit = 0) {
     std::lock_guard lock(state_->mutex);
     inode(path).bytes.at(position) ^= static_cast<std::uint8_t>(1u << bit);
