@@ -36,12 +36,12 @@ struct Message {
 
 // What a reader asks for; matches() is written anew here, not with the code under test.
 struct Wanted {
-  std::vector<std::string> values;
+  std::vector<std::string> values = {};
   bool match_unfiltered = false;
-  std::string expression;  // and what it means:
-  std::vector<std::string> countries;
+  std::string expression = {};  // and what it means:
+  std::vector<std::string> countries = {};
   std::int64_t temp_above = INT64_MIN;
-  std::string mode;  // filter-mode; empty: not sent
+  std::string mode = {};  // filter-mode; empty: not sent
 
   bool filtered() const { return !values.empty() || !expression.empty(); }
   bool exact() const { return mode == "exact"; }

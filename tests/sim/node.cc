@@ -57,8 +57,7 @@ void Node::start() {
   options.chunk_bytes_max = base::ByteSize{static_cast<std::uint64_t>(world_.dice.between(1000, 30'000))};
   options.segment_bytes_max = base::ByteSize{static_cast<std::uint64_t>(world_.dice.between(10'000, 60'000))};
   options.disk_free_limit = base::ByteSize{10'000};
-  if (world_.dice.one_in(3))
-    options.linger = base::DurationMs{static_cast<std::uint64_t>(world_.dice.between(1, 20))};
+  if (world_.dice.one_in(3)) options.linger = base::DurationMs{world_.dice.between(1, 20)};
   auto store = copy_of(world_, *metadata_);
   set_ = std::make_unique<broker::ShardSet>(options, shard_count_, std::move(store), nullptr);
   stream_node_ = std::make_unique<stream::Node>();

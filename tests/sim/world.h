@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -28,7 +29,7 @@ class Dice {
   bool one_in(std::uint64_t n) { return below(n) == 0; }
   template <class List>
   auto& pick(List& list) {
-    return list[below(list.size())];
+    return list[below(std::size(list))];
   }
 
  private:
