@@ -123,6 +123,7 @@ void Publisher::on_refused(std::uint64_t publishing_id, ResponseCode code) {
   if (reference_.empty()) waiting_.erase(publishing_id);
   if (!ready_) return;
   ready_ = false;
+  world_.note("{}: {} is refused: {}", name(), publishing_id, to_string(code));
   // Others of the same frame follow; then a new connection.
   world_.after(1000, nobody, [weak = weak_from_this()] {
     if (const auto self = weak.lock(); self && self->is_open())

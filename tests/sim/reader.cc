@@ -91,6 +91,8 @@ void Reader::check_place(const ChunkHeader& header) {
     if (!wanted_.filtered()) from_ = header.chunk_id;  // it asked for `next`: it began here
     return;
   }
+  // An offset beyond the end means the end: what comes may lie before what was asked for.
+  if (!next_ && *expected > 0 && end <= *expected) return;
   if (end <= *expected) world_.fail("{}: chunk [{}, {}) after {}", name(), header.chunk_id, end, *expected);
   if (header.chunk_id < *expected && !first_chunk_)
     world_.fail("{}: back to {} after {}", name(), header.chunk_id, *expected);
