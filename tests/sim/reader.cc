@@ -22,7 +22,7 @@ void Reader::on_open() {
   if (epoch_ != stream_->forgotten) start_over();
   subscribed_ = false;
   first_chunk_ = true;
-  credit_ = 1 + world_.dice.below(10);
+  credit_ = initial_credit_ = 1 + world_.dice.below(10);
   Subscribe subscribe{1, stream_->name, OffsetSpec::next(), static_cast<std::uint16_t>(credit_), {}};
   if (next_) {
     subscribe.offset_spec = OffsetSpec::at(*next_);
@@ -119,8 +119,11 @@ void Reader::read_entry(const EntryView& entry, std::uint64_t& offset) {
 }
 
 void Reader::give_credit() {
-  if (credit_ > 0 && !world_.dice.one_in(3)) return;
-  const auto granted = static_cast<std::uint16_t>(1 + world_.dice.below(credit_ == 0 ? 5 : 2));
+  // A node sends on only when credit is above half of what the subscription began with.
+  const std::uint64_t needed = initial_credit_ / 2 + 1;
+  if (credit_ >= needed && !world_.dice.one_in(3)) return;
+  const std::uint64_t missing = needed - std::min(credit_, needed);
+  const auto granted = static_cast<std::uint16_t>(missing + world_.dice.below(3));
   const std::int64_t delay_us = world_.dice.one_in(20) ? 300'000 : 2000;
   world_.after(world_.dice.between(1, delay_us), nobody, [weak = weak_from_this(), granted] {
     const auto self = std::static_pointer_cast<Reader>(weak.lock());
@@ -134,9 +137,10 @@ void Reader::check(const std::map<std::uint64_t, Message>& all) {
   if (!from_) return;
   for (const auto& [offset, message] : all) {
     if (offset < *from_ || !wanted_.matches(message) || received_.contains(offset)) continue;
-    world_.fail("{}: offset {} (message {}:{}, value '{}', temp {}) did not come; {} did, next is {}", name(),
-                offset, message.id.publisher, message.id.number, message.filter_value, message.temp,
-                received_.size(), next_.value_or(0));
+    world_.fail(
+        "{}: offset {} (message {}:{}, value '{}', temp {}) did not come; {} did, next is {}, credit is {}",
+        name(), offset, message.id.publisher, message.id.number, message.filter_value, message.temp,
+        received_.size(), next_.value_or(0), credit_);
   }
 }
 

@@ -38,7 +38,7 @@ class Reader final : public Client {
   std::optional<std::uint64_t> next_;  // behind the last chunk
   std::uint32_t epoch_ = 0;
   bool subscribed_ = false, first_chunk_ = true;
-  std::uint64_t credit_ = 0;
+  std::uint64_t credit_ = 0, initial_credit_ = 0;
   std::uint64_t chunks_ = 0;
   std::map<std::uint64_t, Message> received_;
 };
