@@ -208,7 +208,7 @@ void Node::SimBackground::run(base::Task work, base::Task done) {
 
 void Node::SimLogger::write(base::LogLevel level, std::string_view domain, std::string_view message,
                             std::initializer_list<base::LogField> fields) {
-  if (!enabled(level)) return;
+  if (!enabled(level) || (domain == "connection" && level == base::LogLevel::info)) return;
   std::string text = fmt::format("    log {}: {}", domain, message);
   for (const base::LogField& field : fields) text += fmt::format(" {}={}", field.key, field.value);
   world_.note("{}", text);
