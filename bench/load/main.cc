@@ -17,6 +17,15 @@ std::vector<Scenario> all_scenarios() {
   return all;
 }
 
+// By name, or by a prefix that is no name itself ("publish", "filtered").
+bool is_chosen(const Scenario& scenario, const std::vector<std::string>& wanted) {
+  const std::vector<Scenario> all = all_scenarios();
+  return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+           const bool exact = std::any_of(all.begin(), all.end(), [&](const Scenario& s) { return s.name == name; });
+           return exact ? scenario.name == name : scenario.name.starts_with(name);
+         });
+}
+
 double rate(std::uint64_t messages, double seconds) {
   return seconds > 0 ? static_cast<double>(messages) / seconds : 0;
 }
@@ -86,11 +95,7 @@ int run(int argc, char** argv) {
       any = true;
       continue;
     }
-    const bool chosen =
-        std::any_of(wanted.begin(), wanted.end(),
-                    [&](const std::string& name) { return scenario.name.starts_with(name); }) ||
-        wanted.empty();
-    if (!chosen) continue;
+    if (!is_chosen(scenario, wanted)) continue;
     any = true;
     const Measurement measured = scenario.run(settings);
     json ? print_json(scenario.name, measured) : print_row(scenario.name, measured);
