@@ -21,7 +21,8 @@ std::vector<Scenario> all_scenarios() {
 bool is_chosen(const Scenario& scenario, const std::vector<std::string>& wanted) {
   const std::vector<Scenario> all = all_scenarios();
   return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
-           const bool exact = std::any_of(all.begin(), all.end(), [&](const Scenario& s) { return s.name == name; });
+           const bool exact =
+               std::any_of(all.begin(), all.end(), [&](const Scenario& s) { return s.name == name; });
            return exact ? scenario.name == name : scenario.name.starts_with(name);
          });
 }

@@ -21,6 +21,8 @@ using streamproto::ResponseCode;
 constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::string_view wanted_value = "KR";
 
+enum class Until : std::uint8_t { all, wanted };
+
 struct Reading {
   std::uint64_t records = 0;  // messages in the chunks that came
   std::uint64_t wanted = 0;   // those whose body starts with the wanted filter value
@@ -33,17 +35,25 @@ bool is_wanted(base::ByteView body) {
          base::as_text(body.first(wanted_value.size())) == wanted_value && body[wanted_value.size()] == ' ';
 }
 
-// Reads until `until` messages (or, filtered, until `until` wanted ones) have come.
-Reading read_stream(Link& link, const Settings& settings, const std::string& stream, std::uint64_t until,
-                    const streamproto::Properties& properties) {
+struct ReadPlan {
+  std::string stream;
+  std::uint64_t messages = 0;  // to read: of all, or of the wanted ones
+  Until until = Until::all;
+  streamproto::Properties properties = {};
+  bool look = false;  // at each message, as a client does that filters
+};
+
+Reading read_stream(Link& link, const Settings& settings, const ReadPlan& plan) {
   Reading reading;
-  const bool filtered = !properties.empty();
+  const bool filtered = plan.until == Until::wanted;
+  const std::string& stream = plan.stream;
+  const std::uint64_t until = plan.messages;
   const double began = now_seconds();
   streamproto::Subscribe subscribe;
   subscribe.stream = stream;
   subscribe.offset_spec = OffsetSpec::first();
   subscribe.credit = settings.credit;
-  subscribe.properties = properties;
+  subscribe.properties = plan.properties;
   link.send(subscribe, 1'000'000);
   const std::array links{&link};
   while ((filtered ? reading.wanted : reading.records) < until) {
@@ -62,7 +72,7 @@ Reading read_stream(Link& link, const Settings& settings, const std::string& str
       const std::uint8_t* header = frame.body.data() + prefix;
       ++chunks;
       reading.records += base::load_be<std::uint32_t>(header + 4);
-      if (!filtered) return;
+      if (!plan.look) return;
       streamproto::Entries entries(frame.body.subspan(prefix + streamproto::chunk_header_bytes));
       for (streamproto::EntryView entry; entries.next(entry);) reading.wanted += is_wanted(entry.data);
     });
@@ -78,22 +88,21 @@ Reading read_stream(Link& link, const Settings& settings, const std::string& str
 }
 
 // Whole readings, one after the other, for the time of the settings.
-Measurement read_for_a_while(const Settings& settings, const std::string& stream, std::uint64_t until,
-                             const streamproto::Properties& properties, Reading& sum) {
+Measurement read_for_a_while(const Settings& settings, const ReadPlan& plan, Reading& sum) {
   Link link(settings.broker);
   const std::array links{&link};
   Meter meter(settings);
   meter.start(links);
   std::uint64_t readings = 0;
   do {
-    const Reading one = read_stream(link, settings, stream, until, properties);
+    const Reading one = read_stream(link, settings, plan);
     sum.records += one.records;
     sum.wanted += one.wanted;
     sum.chunks += one.chunks;
     sum.seconds += one.seconds;
     ++readings;
   } while (meter.elapsed() < settings.seconds);
-  Measurement measured = meter.stop(links, properties.empty() ? sum.records : sum.wanted);
+  Measurement measured = meter.stop(links, plan.until == Until::all ? sum.records : sum.wanted);
   measured.more.emplace_back("readings", static_cast<double>(readings));
   measured.more.emplace_back("chunks", static_cast<double>(sum.chunks) / static_cast<double>(readings));
   measured.more.emplace_back("seconds_per_reading", sum.seconds / static_cast<double>(readings));
@@ -109,7 +118,7 @@ Measurement replay(const Settings& settings) {
   plan.messages_max = settings.messages;
   publish_all(settings.broker, plan);
   Reading sum;
-  Measurement measured = read_for_a_while(settings, stream, settings.messages, {}, sum);
+  Measurement measured = read_for_a_while(settings, {stream, settings.messages}, sum);
   delete_stream(link, stream);
   return measured;
 }
@@ -140,32 +149,34 @@ Measurement replay_small_chunks(const Settings& settings) {
     }
   }
   Reading sum;
-  Measurement measured = read_for_a_while(settings, stream, messages, {}, sum);
+  Measurement measured = read_for_a_while(settings, {stream, messages}, sum);
   measured.more.emplace_back("messages_per_chunk",
                              static_cast<double>(sum.records) / static_cast<double>(sum.chunks));
   delete_stream(link, stream);
   return measured;
 }
 
-// Publishes with `value_of`, reads everything once for comparison, then reads filtered.
-Measurement filtered_reading(const Settings& settings, streamproto::Properties arguments,
-                             std::function<std::string_view(std::uint64_t)> value_of) {
+// Publishes, reads everything and picks the wanted messages on the client for comparison, then reads
+// filtered. What is stored has about the same size for all sizes of message.
+Measurement filtered_reading(const Settings& settings, PublishPlan plan,
+                             streamproto::Properties arguments = {}) {
   const std::string stream = "bench-filtered";
   Link link(settings.broker);
   if (!link.filters_supported()) return {.supported = false};
   recreate_stream(link, stream, std::move(arguments));
   std::uint64_t wanted = 0;
-  for (std::uint64_t i = 0; i < settings.messages; ++i) wanted += value_of(i) == wanted_value;
-  PublishPlan plan;
   plan.stream = stream;
-  plan.messages_max = settings.messages;
-  plan.filter_value = std::move(value_of);
+  plan.messages_max = settings.messages * 100 / plan.message_bytes;
+  for (std::uint64_t i = 0; i < plan.messages_max; ++i) wanted += plan.filter_value(i) == wanted_value;
+  const std::uint64_t stored = plan.messages_max;
   const std::uint32_t bytes = plan.message_bytes;
   publish_all(settings.broker, plan);
   Reading whole;
-  const Measurement unfiltered = read_for_a_while(settings, stream, settings.messages, {}, whole);
+  const Measurement unfiltered =
+      read_for_a_while(settings, {.stream = stream, .messages = stored, .look = true}, whole);
   Reading sum;
-  Measurement measured = read_for_a_while(settings, stream, wanted, {{"filter.0", wanted_value}}, sum);
+  Measurement measured =
+      read_for_a_while(settings, {stream, wanted, Until::wanted, {{"filter.0", wanted_value}}, true}, sum);
   const auto per_reading = [](const Measurement& m, double value) { return value / m.more[0].second; };
   const double seconds = per_reading(measured, measured.seconds);
   const double bytes_on_wire = static_cast<double>(measured.bytes_in);
@@ -187,11 +198,14 @@ Measurement filtered_reading(const Settings& settings, streamproto::Properties a
 constexpr std::array<std::string_view, 8> other_values{"AR", "BR", "CN", "DE", "ES", "FR", "GB", "JP"};
 
 // Every `one_in`-th message is wanted.
-template <std::uint64_t one_in>
+template <std::uint64_t one_in, std::uint32_t message_bytes = 100>
 Measurement filtered_evenly(const Settings& settings) {
-  return filtered_reading(settings, {}, [](std::uint64_t i) {
+  PublishPlan plan;
+  plan.message_bytes = message_bytes;
+  plan.filter_value = [](std::uint64_t i) {
     return i % one_in == one_in / 2 ? wanted_value : other_values[i % other_values.size()];
-  });
+  };
+  return filtered_reading(settings, std::move(plan));
 }
 
 // About a hundred segments; the wanted messages fill one of them.
@@ -200,9 +214,11 @@ Measurement filtered_clustered(const Settings& settings) {
   const std::string text = std::to_string(segment_bytes);
   const std::uint64_t from = settings.messages / 2;
   const std::uint64_t to = from + settings.messages / 100;
-  return filtered_reading(settings, {{"stream-max-segment-size-bytes", text}}, [from, to](std::uint64_t i) {
+  PublishPlan plan;
+  plan.filter_value = [from, to](std::uint64_t i) {
     return i >= from && i < to ? wanted_value : other_values[i % other_values.size()];
-  });
+  };
+  return filtered_reading(settings, std::move(plan), {{"stream-max-segment-size-bytes", text}});
 }
 
 constexpr std::array replays{
@@ -212,6 +228,7 @@ constexpr std::array replays{
 constexpr std::array filters{
     Scenario{"filtered-0.1", "0.1 % of the messages wanted, spread evenly", filtered_evenly<1000>},
     Scenario{"filtered-1", "1 % wanted, spread evenly", filtered_evenly<100>},
+    Scenario{"filtered-1-1k", "the same with 1,000-byte messages", filtered_evenly<100, 1000>},
     Scenario{"filtered-10", "10 % wanted, spread evenly", filtered_evenly<10>},
     Scenario{"filtered-50", "50 % wanted, spread evenly", filtered_evenly<2>},
     Scenario{"filtered-clustered", "1 % wanted, all in 1 % of the segments", filtered_clustered},

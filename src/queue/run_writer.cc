@@ -16,8 +16,11 @@ namespace {
 // One read of a few KiB more is cheaper than a second system call.
 constexpr std::uint32_t merge_gap_bytes = 4 << 10;
 constexpr std::uint32_t extent_bytes_max = 256 << 10;
-// What a run costs beside its entries, in bytes: headers on the wire, and a credit to be given back.
-constexpr std::uint64_t run_cost_bytes = 256;
+// What a run costs beside its entries, in bytes that could be sent instead: headers, a frame for both ends to
+// handle, and its share of a round trip for credit. Measured on loopback with ten credits: 4 us, against 0.5
+// ns for a byte of a whole chunk; slow networks and clients would have it lower (bench/README.md,
+// filtered-10).
+constexpr std::uint64_t run_cost_bytes = 2048;
 
 }  // namespace
 
