@@ -228,6 +228,7 @@ void StreamOwner::on_turn_end() {
 void StreamOwner::on_tick(std::int64_t monotonic_ms) {
   const auto wall_ms = shard_.clock.wall_ms();
   ++tick_;
+  offsets_.on_tick();
   for (auto& [id, stream] : streams_) {
     if ((id.value / set_.shard_count() + tick_) % tick_parts != 0 || !stream->log()) continue;
     stream->log()->tick(wall_ms, monotonic_ms);

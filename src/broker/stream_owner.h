@@ -58,7 +58,7 @@ class StreamOwner {
   std::vector<News>& news() { return news_; }
 
  private:
-  static constexpr std::uint32_t tick_parts = 10;  // each log is ticked at every tenth tick
+  static constexpr std::uint32_t tick_parts = 5;  // each log is ticked at every fifth tick
   OpenStream* find(base::LogId log);
   base::Result<OpenStream*> need(base::LogId log);
   base::Result<OpenStream*> need_running(base::LogId log);
