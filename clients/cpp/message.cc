@@ -45,9 +45,13 @@ struct ValueWriter {
   void operator()(std::monostate) const { out.write<std::uint8_t>(0x40); }
   void operator()(bool value) const { out.write<std::uint8_t>(value ? 0x41 : 0x42); }
   void operator()(std::int64_t value) const {
+    // As int wherever it fits: the JavaScript client knows no long.
     if (value >= -128 && value <= 127) {
-      out.write<std::uint8_t>(0x55);
+      out.write<std::uint8_t>(0x54);
       out.write(static_cast<std::int8_t>(value));
+    } else if (value >= INT32_MIN && value <= INT32_MAX) {
+      out.write<std::uint8_t>(0x71);
+      out.write(static_cast<std::int32_t>(value));
     } else {
       out.write<std::uint8_t>(0x81);
       out.write(value);

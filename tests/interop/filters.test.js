@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The published JavaScript client against the broker: server-side filters. The client filters again by itself, so
-// each test also counts what reached that second filter: with exact filtering nothing unwanted does.
+// tests also count what reached that second filter: where few of a chunk's messages match, nothing unwanted does
+// (where many do, the broker may send the whole chunk, as RabbitMQ would).
 const { after, before, describe, test } = require("node:test")
 const assert = require("node:assert/strict")
 const { Broker, collector, fresh, publish, rabbit, until } = require("./support/broker")
@@ -24,8 +25,9 @@ describe("filters", { skip: Boolean(process.env.SLUICE_PEER_PORT) && "newer than
     await broker.stop()
   })
 
-  const countries = ["KR", "JP", "DE", "FR", "US"]
-  const texts = Array.from({ length: 3000 }, (_, index) => `${countries[index % 5]} ${index}`)
+  // KR and JP are one in a hundred each, DE every other one.
+  const country_of = (index) => (index % 100 === 37 ? "KR" : index % 100 === 73 ? "JP" : index % 2 ? "FR" : "DE")
+  const texts = Array.from({ length: 6000 }, (_, index) => `${country_of(index)} ${index}`)
 
   async function filled() {
     const stream = fresh("stream")
@@ -63,7 +65,7 @@ describe("filters", { skip: Boolean(process.env.SLUICE_PEER_PORT) && "newer than
   test("offsets of filtered messages are those of the unfiltered stream", async () => {
     const stream = await filled()
     const consumer = await filtered(stream, ["DE"])
-    await until("all came", () => consumer.messages.length >= 600)
+    await until("all came", () => consumer.messages.length >= 3000)
     for (const message of consumer.messages) {
       assert.equal(texts[Number(message.offset)], message.content.toString())
     }
@@ -72,8 +74,8 @@ describe("filters", { skip: Boolean(process.env.SLUICE_PEER_PORT) && "newer than
 
   test("several values are a union, in order", async () => {
     const stream = await filled()
-    const consumer = await filtered(stream, ["JP", "US"])
-    const expected = texts.filter((text) => /^(JP|US)/.test(text))
+    const consumer = await filtered(stream, ["JP", "KR"])
+    const expected = texts.filter((text) => /^(JP|KR)/.test(text))
     await until("all came", () => consumer.messages.length >= expected.length)
     assert.deepEqual(consumer.texts(), expected)
     assert.equal(consumer.seen.length, expected.length)
@@ -86,7 +88,7 @@ describe("filters", { skip: Boolean(process.env.SLUICE_PEER_PORT) && "newer than
     await publish(client, stream, ["KR late", "SE late"], { filter: tag, options })
     await until("it came", () => consumer.messages.length >= 1)
     assert.deepEqual(consumer.texts(), ["SE late"])
-    assert.equal(consumer.seen.length, 1)
+    assert.ok(consumer.seen.length <= 2)
     await consumer.close()
   })
 
@@ -102,7 +104,6 @@ describe("filters", { skip: Boolean(process.env.SLUICE_PEER_PORT) && "newer than
     const only = await filtered(stream, ["KR"])
     await until("all came", () => only.messages.length >= 2)
     assert.deepEqual(only.texts(), ["KR 1", "KR 5"])
-    assert.equal(only.seen.length, 2)
     await only.close()
   })
 

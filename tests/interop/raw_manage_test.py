@@ -2,6 +2,7 @@
 """Managing streams and superstreams, byte by byte: create, delete, metadata, statistics, partitions, routes."""
 import pathlib
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -119,12 +120,22 @@ class Retention(BrokerCase):
         stream = self.new_stream(connection, max_length_bytes=200000, stream_max_segment_size_bytes=50000)
         for _ in range(20):
             connection.publish_and_wait(stream, [b"x" * 1000] * 50)
+        end = time.monotonic() + 10
+        while self.first_chunk(connection, stream) <= 500 and time.monotonic() < end:
+            time.sleep(0.05)
         self.assertEqual(connection.subscribe(0, stream, FIRST), OK)
         first = connection.deliver().chunk_id
         self.assertGreater(first, 500)
         self.assertLess(first, 951)
         self.assertEqual(connection.subscribe(1, stream, (4, 3)), OK)
         self.assertEqual(connection.next(DELIVER).body[0], 0)
+
+
+    def first_chunk(self, connection, stream):
+        self.assertEqual(connection.subscribe(7, stream, FIRST, credit=1), OK)
+        first = connection.deliver().chunk_id
+        self.assertEqual(connection.unsubscribe(7), OK)
+        return first
 
 
 class SuperStreams(BrokerCase):

@@ -48,11 +48,11 @@ class Bar:
         rate = done / max(time.monotonic() - self.start, 1e-6)
         if IS_TERMINAL:
             full = int(share * BAR)
-            print(f"\r  {self.label:<36} [{'#' * full}{'.' * (BAR - full)}] {share:4.0%}  {done:>9,}  "
+            print(f"\r  {self.label:<42} [{'#' * full}{'.' * (BAR - full)}] {share:4.0%}  {done:>9,}  "
                   f"{rate:>9,.0f}/s ", end="", flush=True)
-        elif share * 4 >= self.quarter + 1:
+        elif share * 4 >= self.quarter + 1 and (done == total or time.monotonic() - self.start > 2):
             self.quarter = int(share * 4)
-            print(f"  {self.label:<36} {share:4.0%}  {done:>9,} of {total:,}  {rate:>9,.0f}/s", flush=True)
+            print(f"  {self.label:<42} {share:4.0%}  {done:>9,} of {total:,}", flush=True)
 
     def end(self):
         if IS_TERMINAL:

@@ -48,10 +48,12 @@ Reading Readings::at(std::uint64_t number) const {
   const City& city = cities_[index];
   const std::uint64_t chance = spread(index * 1000 + round);
   const double warm = 32 - std::abs(city.latitude) * 0.55;
+  const auto temp_c = static_cast<std::int64_t>(warm + static_cast<double>(chance % 25) - 8);
+  // Never 0: the JavaScript client refuses a property of that value.
   return {.city = &city,
           .round = round,
-          .temp_c = static_cast<std::int64_t>(warm + static_cast<double>(chance % 25) - 8),
-          .humidity_percent = static_cast<std::int64_t>(chance / 25 % 100)};
+          .temp_c = temp_c == 0 ? 1 : temp_c,
+          .humidity_percent = 1 + static_cast<std::int64_t>(chance / 25 % 100)};
 }
 
 base::ByteBuffer encode(const Reading& reading) {
