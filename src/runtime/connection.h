@@ -50,6 +50,7 @@ class Connection final : public base::Transport, public std::enable_shared_from_
 
   void arm_read();
   void arm_write();
+  void acknowledge_small(std::size_t read_bytes);
   void offer(base::ByteView input, bool from_kept);
   void offer_kept();
   void on_end_of_input();

@@ -84,6 +84,7 @@ bool Query::wants(base::ByteView body) const {
 const std::vector<Query>& queries() {
   static const std::vector<Query> all{{.name = "everything", .country = "", .expression = ""},
                                       {.name = "country=US", .country = "US", .expression = ""},
+                                      {.name = "country=JP", .country = "JP", .expression = ""},
                                       {.name = "country=KR", .country = "KR", .expression = ""},
                                       {.name = "country=IS", .country = "IS", .expression = ""},
                                       {.name = "country=VA", .country = "VA", .expression = ""},
