@@ -22,8 +22,8 @@ base::Result<> write_file(base::Disk& disk, const std::string& path, base::ByteV
 
 base::Result<> seal(base::Disk& disk, const std::string& directory, const Sealer::Job& job,
                     const std::atomic<bool>& cancelled) {
-  if (job.log) TRY_VOID(job.log->sync());
-  if (job.index) TRY_VOID(job.index->sync());
+  if (job.log) TRY_VOID(job.log->sync_last());
+  if (job.index) TRY_VOID(job.index->sync_last());
   if (!job.info.has_filter_values || cancelled) return {};
   return build_filter_file(disk, directory, job.info, cancelled);
 }

@@ -12,6 +12,7 @@
 
 #include "base/ports.h"
 #include "storage/segment_info.h"
+#include "storage/sync_file.h"
 
 namespace sluice::storage {
 
@@ -30,7 +31,7 @@ class Sealer {
 
   struct Job {
     SegmentInfo info;
-    std::shared_ptr<base::File> log, index;  // to be synced; null when they were synced before
+    std::shared_ptr<SyncFile> log, index;  // to be synced for the last time; null when they were before
   };
   void add(Job job);
   // Files of segments below this offset are being removed: build nothing for them, and remove what was built.

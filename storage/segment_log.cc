@@ -65,8 +65,11 @@ base::Result<> SegmentLog::append_or_fail(const ChunkBuilder::Finished& chunk) {
   INVARIANT(chunk.header.chunk_id == writer_.info().next_offset, "chunk {} appended to {} which expects {}",
             chunk.header.chunk_id.value, directory_, writer_.info().next_offset.value);
   if (writer_.index_error()) return std::unexpected(*writer_.index_error());
-  if (is_full_for(chunk.bytes.size())) TRY_VOID(roll());
-  return write(chunk);
+  if (!is_full_for(chunk.bytes.size())) return write(chunk);
+  TRY_VOID(roll());
+  TRY_VOID(write(chunk));
+  apply_retention(shard_.clock.wall_ms());
+  return {};
 }
 
 bool SegmentLog::is_full_for(std::uint64_t more_bytes) const {
@@ -112,8 +115,10 @@ void SegmentLog::seal_active() {
   sealed->push_back(info);
   sealed_ = std::move(sealed);
   sealed_bytes_ += info.log_bytes;
-  unsynced_.push_back(writer_.log_file());
-  sealer_->add({info, writer_.log_file(), writer_.index().file()});
+  // The sealer syncs them soon; only what it has not done is left to a sync that somebody waits for.
+  forget_synced();
+  unsynced_.push_back({info.first_offset, writer_.log_sync()});
+  sealer_->add({info, writer_.log_sync(), std::make_shared<SyncFile>(writer_.index().file())});
 }
 
 LogView SegmentLog::view() const {
@@ -125,18 +130,22 @@ LogView SegmentLog::view() const {
 }
 
 SegmentLog::Sync SegmentLog::prepare_sync() {
-  auto files = std::exchange(unsynced_, {});
-  files.push_back(writer_.log_file());
+  forget_synced();
   auto error = std::make_shared<std::optional<base::Error>>();
-  auto work = [&disk = shard_.disk, files = std::move(files), error,
+  auto work = [&disk = shard_.disk, sealed = unsynced_, active = writer_.log_sync(), error,
                directories = std::exchange(unsynced_directories_, {})] {
-    for (const auto& file : files)
-      if (auto synced = file->sync(); !synced) return void(*error = std::move(synced).error());
+    for (const auto& each : sealed)
+      if (auto synced = each.file->sync_last(); !synced) return void(*error = std::move(synced).error());
+    if (auto synced = active->sync(); !synced) return void(*error = std::move(synced).error());
     for (const auto& directory : directories)
       if (auto synced = disk.sync_directory(directory); !synced)
         return void(*error = std::move(synced).error());
   };
   return {std::move(work), std::move(error)};
+}
+
+void SegmentLog::forget_synced() {
+  std::erase_if(unsynced_, [](const auto& each) { return each.file->finished(); });
 }
 
 bool SegmentLog::apply_retention(std::int64_t wall_ms) {
@@ -181,6 +190,7 @@ void SegmentLog::drop_oldest(std::size_t count) {
   sealed_ = std::make_shared<const Segments>(drop_end, sealed_->end());
   hidden_.reset();
   first_offset_ = std::max(first_offset_, oldest().first_offset);
+  std::erase_if(unsynced_, [&](const auto& each) { return each.first_offset < oldest().first_offset; });
   sealer_->forget_before(oldest().first_offset);
   remover_->remove(std::move(paths));
 }

@@ -50,8 +50,8 @@ class SegmentLog {
                                                         const LogOptions& options, OpenReport& report);
 
   // Appends the chunk, whose id must be the view's next offset, rolling to a new segment first when the
-  // active one is full. After an error the log is dead: every further append fails the same way (a failed
-  // write is never retried); opening it anew finds what was stored.
+  // active one is full; retention is then applied. After an error the log is dead: every further append fails
+  // the same way (a failed write is never retried); opening it anew finds what was stored.
   base::Result<> append(const ChunkBuilder::Finished& chunk);
 
   LogView view() const;  // includes everything appended
@@ -88,6 +88,7 @@ class SegmentLog {
   base::Result<> roll();
   bool is_full_for(std::uint64_t more_bytes) const;
   void seal_active();
+  void forget_synced();
   // Forgets the `count` oldest sealed segments and removes their files.
   void drop_oldest(std::size_t count);
   // The newest segment that holds anything stays: it has the publisher sequences.
@@ -105,9 +106,13 @@ class SegmentLog {
   SequenceMap sequences_;
   std::optional<base::Error> dead_;
   HiddenHead hidden_;
-  base::Offset first_offset_;                          // never goes back while the log is open
-  std::vector<std::shared_ptr<base::File>> unsynced_;  // sealed since the last prepare_sync
-  std::vector<std::string> unsynced_directories_;      // with entries that are new since then
+  base::Offset first_offset_;  // never goes back while the log is open
+  struct UnsyncedSegment {
+    base::Offset first_offset;
+    std::shared_ptr<SyncFile> file;
+  };
+  std::vector<UnsyncedSegment> unsynced_;          // sealed, and not known to be synced
+  std::vector<std::string> unsynced_directories_;  // with entries that are new since then
   std::unique_ptr<Sealer> sealer_;
   std::unique_ptr<FileRemover> remover_;
   // Reused per chunk that gets a snapshot of the sequences.

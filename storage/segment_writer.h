@@ -11,6 +11,7 @@
 #include "base/ports.h"
 #include "storage/index_file.h"
 #include "storage/segment_info.h"
+#include "storage/sync_file.h"
 
 namespace sluice::storage {
 
@@ -24,7 +25,10 @@ class SegmentWriter {
                                             base::Offset first_offset);
   // Files that end with what `info` says.
   SegmentWriter(std::shared_ptr<base::File> log, IndexWriter index, SegmentInfo info)
-      : log_(std::move(log)), index_(std::move(index)), info_(info) {}
+      : log_(std::move(log)),
+        log_sync_(std::make_shared<SyncFile>(log_)),
+        index_(std::move(index)),
+        info_(info) {}
 
   // Writes the parts of one chunk at the end; `record` describes it, its position is filled in here. An error
   // means the chunk is not stored and the writer must not be used again.
@@ -35,10 +39,11 @@ class SegmentWriter {
 
   const SegmentInfo& info() const { return info_; }
   const IndexWriter& index() const { return index_; }
-  const std::shared_ptr<base::File>& log_file() const { return log_; }
+  const std::shared_ptr<SyncFile>& log_sync() const { return log_sync_; }
 
  private:
   std::shared_ptr<base::File> log_;
+  std::shared_ptr<SyncFile> log_sync_;  // the same file
   IndexWriter index_;
   SegmentInfo info_;
   std::optional<base::Error> index_error_;

@@ -36,7 +36,7 @@ struct FieldTable {
   const FieldValue* find(std::string_view key) const;
   void set(std::string_view key, FieldValue value);  // replaces or appends
   bool remove(std::string_view key);                 // false when absent
-  bool empty() const { return entries.empty(); }
+  bool empty() const;
   friend bool operator==(const FieldTable&, const FieldTable&);
 };
 
@@ -84,6 +84,9 @@ class FieldValue {
  private:
   Variant value_;
 };
+inline bool FieldTable::empty() const {
+  return entries.empty();  // here, where the entries' type is complete
+}
 
 // `bytes` is what follows the table's 32-bit length.
 Result<FieldTable> decode_field_table(ByteView bytes);

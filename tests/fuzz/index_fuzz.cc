@@ -49,7 +49,7 @@ void read_all(base::Disk& disk, const std::string& path) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  for (const std::uint64_t segment : {0, 4}) {
+  for (const std::uint64_t segment : {std::uint64_t{0}, std::uint64_t{4}}) {
     test::TestShard shard;
     for (const auto& path : good_disk().paths()) shard.disk.set_bytes(path, good_disk().bytes(path));
     const auto path = storage::segment_path(directory, base::Offset{segment}, storage::index_suffix);

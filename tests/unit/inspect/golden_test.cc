@@ -16,12 +16,8 @@ namespace {
 
 using test::TempLog;
 
-std::filesystem::path source_directory() {
-  auto at = std::filesystem::current_path();
-  while (at.has_relative_path() && !std::filesystem::exists(at / "storage/FORMAT.md")) at = at.parent_path();
-  return at;
-}
-const std::filesystem::path golden = source_directory() / "tests/golden/storage/log";
+const std::filesystem::path source_directory = SLUICE_SOURCE_DIR;
+const std::filesystem::path golden = source_directory / "tests/golden/storage/log";
 const bool rewrite = std::getenv("SLUICE_REWRITE") != nullptr;
 
 std::string read_file(const std::filesystem::path& path) {
@@ -75,7 +71,7 @@ TEST_CASE("The golden log opens") {
 TEST_CASE("The examples of FORMAT.md are what the inspector prints") {
   TempLog t;
   test::write_example_log(t);
-  const auto document = source_directory() / "storage/FORMAT.md";
+  const auto document = source_directory / "storage/FORMAT.md";
   auto text = read_file(document);
   for (auto suffix : {storage::log_suffix, storage::index_suffix}) {
     const auto mark = fmt::format("<!-- golden {} -->\n```\n", suffix);

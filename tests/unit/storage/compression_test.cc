@@ -93,8 +93,8 @@ TEST_CASE("CRC-32 and CRC-32C of the usual check text") {
 TEST_CASE("Every compression code unpacks what its library packed") {
   const auto code = GENERATE(as<std::uint8_t>(), 0, 1, 2, 3, 4);
   ByteBuffer out;
-  for (std::size_t size : {1, 100, 65536, 65537, 300'000})
-    for (unsigned seed : {1, 2}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{1, 100, 65536, 65537, 300'000})
+    for (const unsigned seed : {1u, 2u}) {
       const auto plain = sample(size, seed);
       const auto packed = pack(code, plain);
       const auto result = storage::uncompress(code, packed, static_cast<std::uint32_t>(size), out);
