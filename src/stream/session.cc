@@ -55,7 +55,8 @@ bool Session::processing() const {
     case State::closing:
       return true;  // to throw it away
     case State::open:
-      return !connection_.awaiting() && !publishing_.blocked() && !connection_.outbox().above_high_water();
+      return !connection_.awaiting() && !publishing_.blocked() &&
+             connection_.outbox().pending_bytes() < outbox_input_stop_bytes;
     default:
       return true;
   }
@@ -268,7 +269,7 @@ void Session::keep_heartbeat(std::int64_t now_ms) {
 // A client that never reads would otherwise keep a full outbox for ever.
 void Session::watch_outbox(std::int64_t now_ms) {
   const std::size_t pending = connection_.outbox().pending_bytes();
-  if (pending < base::Outbox::high_water_bytes || pending < outbox_bytes_) outbox_progress_ms_ = now_ms;
+  if (pending < outbox_input_stop_bytes || pending < outbox_bytes_) outbox_progress_ms_ = now_ms;
   outbox_bytes_ = pending;
   if (now_ms - outbox_progress_ms_ > outbox_stalled_ms) connection_.drop("the client does not read");
 }

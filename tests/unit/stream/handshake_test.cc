@@ -296,7 +296,7 @@ TEST_CASE("a full outbox that nobody reads ends the connection") {
   peer.send(TuneResponse{0, 0});
   peer.send(Open{"/"}, 3);
   peer.expect<OpenResponse>();
-  peer.transport.outbox().write(base::ByteBuffer(2 << 20));
+  peer.transport.outbox().write(base::ByteBuffer(3 << 20));
   CHECK_FALSE(peer.session->reading());
   peer.tick(60'000);
   peer.tick(60'000);
