@@ -20,6 +20,8 @@ Publisher::Publisher(Node& node, std::uint32_t id, std::shared_ptr<StreamModel> 
       with_filter_(!world_.dice.one_in(4)) {}
 
 void Publisher::on_open() {
+  // What a power cut may have taken must not be sent again as if it were there: its id may be passed by now.
+  if (epoch_ != stream_->forgotten) old_.clear();
   epoch_ = stream_->forgotten;
   ask(DeclarePublisher{0, reference_, stream_->name}, [this](ResponseCode code, std::uint64_t) {
     if (code != ResponseCode::ok) return on_refusal(code, "DeclarePublisher");
