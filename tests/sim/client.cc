@@ -104,6 +104,7 @@ void Client::on(std::uint32_t correlation, const T& message) {
     if (found.empty()) world_.fail("{}: an answer nobody asked for: {}", name_, T::info.name);
     std::uint64_t number = 0;
     if constexpr (requires { message.sequence; }) number = message.sequence;
+    if constexpr (requires { message.offset; }) number = message.offset;
     found.mapped()(message.code, number);
   } else if constexpr (std::is_same_v<T, Tune>) {
     open();

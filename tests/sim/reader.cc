@@ -20,6 +20,7 @@ void Reader::start_over() {
 
 void Reader::on_open() {
   if (epoch_ != stream_->forgotten) start_over();
+  if (!stored_.empty()) query_offset({});
   subscribed_ = false;
   first_chunk_ = true;
   credit_ = initial_credit_ = 1 + world_.dice.below(10);
@@ -81,6 +82,7 @@ void Reader::on_deliver(const Deliver& deliver) {
                 header.chunk_id, count, offset - header.chunk_id, header.entry_count, header.record_count);
   next_ = offset;
   give_credit();
+  if (world_.dice.one_in(30)) store_offset();
 }
 
 void Reader::check_place(const ChunkHeader& header) {
@@ -130,6 +132,26 @@ void Reader::give_credit() {
     if (!self || !self->is_open() || !self->subscribed_) return;
     self->credit_ += granted;
     self->send(Credit{1, granted});
+  });
+}
+
+void Reader::store_offset() {
+  stored_.insert(*next_);
+  send(StoreOffset{name(), stream_->name, *next_});
+  if (world_.dice.one_in(3)) query_offset(next_);
+}
+
+// `exactly`: what was stored last on this connection. Otherwise anything that was stored at some time, or
+// nothing.
+void Reader::query_offset(std::optional<std::uint64_t> exactly) {
+  ask(QueryOffset{name(), stream_->name}, [this, exactly](ResponseCode code, std::uint64_t offset) {
+    if (stream_->ending || code == ResponseCode::stream_not_available) return;
+    const bool found = code == ResponseCode::ok;
+    if (!found && code != ResponseCode::no_offset)
+      world_.fail("{}: QueryOffset: {}", name(), to_string(code));
+    if (exactly && (!found || offset != *exactly))
+      world_.fail("{}: stored {}, the answer is {} ({})", name(), *exactly, offset, to_string(code));
+    if (found && !stored_.contains(offset)) world_.fail("{}: {} was never stored", name(), offset);
   });
 }
 

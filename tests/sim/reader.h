@@ -2,9 +2,12 @@
 // A consumer of the simulated world: subscribes with some filter, gives credit at its own pace, goes on where
 // it was after a loss. Checks every chunk as it comes (checksum, counts, never back, no gap, no chunk without
 // credit, in mode exact nothing that was not asked for) and at the end that nothing it asked for is missing.
+// Stores offsets now and then and asks for them: the answer is the last one, after a crash one of those
+// before it.
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "sim/client.h"
 #include "sim/model.h"
@@ -31,6 +34,8 @@ class Reader final : public Client {
   void check_place(const streamproto::ChunkHeader& header);
   void read_entry(const streamproto::EntryView& entry, std::uint64_t& offset);
   void give_credit();
+  void store_offset();
+  void query_offset(std::optional<std::uint64_t> exactly);
 
   std::shared_ptr<StreamModel> stream_;
   Wanted wanted_;
@@ -40,6 +45,7 @@ class Reader final : public Client {
   bool subscribed_ = false, first_chunk_ = true;
   std::uint64_t credit_ = 0, initial_credit_ = 0;
   std::uint64_t chunks_ = 0;
+  std::set<std::uint64_t> stored_;  // every offset it ever stored; empty for a reader that does not
   std::map<std::uint64_t, Message> received_;
 };
 
