@@ -221,6 +221,13 @@ base::Result<bool> LogReader::open_file() {
   return true;
 }
 
+// As much as the caller has use for, if chunks go on as they were; a header alone when they are large.
+std::size_t LogReader::likely_bytes() const {
+  if (last_chunk_bytes_ > small_chunk_bytes_max) return small_read_bytes;
+  return std::clamp<std::size_t>(last_chunk_bytes_ * expected_chunks_, small_read_bytes,
+                                 ReadAhead::bytes_kept);
+}
+
 base::Result<const ChunkPlace*> LogReader::current(ReadAhead& window) {
   if (place_) return &*place_;
   while (true) {
@@ -232,10 +239,8 @@ base::Result<const ChunkPlace*> LogReader::current(ReadAhead& window) {
   }
   const std::uint64_t available = log_bytes_ - cursor_.position;
   if (available < chunk_header_bytes) return damaged("the segment ends within a chunk header");
-  const bool read_many = last_was_small_ || available <= small_chunk_bytes_max;
-  const std::uint64_t most =
-      std::min(available, std::uint64_t{read_many ? ReadAhead::bytes_kept : small_read_bytes});
-  TRY(bytes, window.fetch(file_, cursor_.position, chunk_header_bytes, most));
+  TRY(bytes, window.fetch(file_, cursor_.position, chunk_header_bytes, likely_bytes(),
+                          std::min(available, std::uint64_t{ReadAhead::bytes_kept})));
   auto header = decode_chunk_header(bytes);
   if (!header) return damaged(header.error().text);
   if (header->chunk_id != cursor_.chunk_id)
@@ -243,7 +248,7 @@ base::Result<const ChunkPlace*> LogReader::current(ReadAhead& window) {
         fmt::format("chunk {} where {} is expected", header->chunk_id.value, cursor_.chunk_id.value));
   if (header->stored_bytes() > available || header->trailer_bytes < trailer_fixed_bytes)
     return damaged(fmt::format("impossible length {}", header->stored_bytes()));
-  last_was_small_ = header->wire_bytes() <= small_chunk_bytes_max;
+  last_chunk_bytes_ = header->stored_bytes();
   place_.emplace();
   place_->header = *header;
   std::copy_n(bytes.begin(), chunk_header_bytes, place_->header_bytes.begin());
@@ -255,7 +260,7 @@ base::Result<const ChunkPlace*> LogReader::current(ReadAhead& window) {
 base::Result<base::ByteView> LogReader::chunk_bytes(ReadAhead& window) {
   const std::uint64_t size = place_->header.stored_bytes();
   const std::uint64_t most = std::min<std::uint64_t>(log_bytes_ - place_->position, ReadAhead::bytes_kept);
-  TRY(bytes, window.fetch(file_, place_->position, size, most));
+  TRY(bytes, window.fetch(file_, place_->position, size, likely_bytes(), most));
   const base::ByteView chunk = bytes.first(size);
   if (!header_check_holds(place_->header_bytes, chunk.subspan(place_->header.wire_bytes())))
     return damaged("the chunk header fails its check");
@@ -269,7 +274,7 @@ base::Result<> LogReader::check_header(ReadAhead& window) {
       place_->header.trailer_bytes <= 2 * small_read_bytes
           ? std::min(available, place_->header.trailer_bytes + std::uint64_t{small_read_bytes})
           : header_check_bytes;
-  TRY(bytes, window.fetch(file_, place_->trailer_position(), header_check_bytes, most));
+  TRY(bytes, window.fetch(file_, place_->trailer_position(), header_check_bytes, most, most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return {};
 }
@@ -279,7 +284,7 @@ base::Result<base::ByteView> LogReader::read_trailer(ReadAhead& window) {
   // No large buffer by a length that nothing vouches for.
   if (size > ReadAhead::bytes_kept) TRY_VOID(check_header(window));
   const std::uint64_t most = std::min(log_bytes_ - place_->trailer_position(), size + small_read_bytes);
-  TRY(bytes, window.fetch(file_, place_->trailer_position(), size, most));
+  TRY(bytes, window.fetch(file_, place_->trailer_position(), size, most, most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return bytes.first(size);
 }

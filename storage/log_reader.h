@@ -52,6 +52,9 @@ class LogReader {
   base::Result<> seek_last(ReadAhead& window);  // the last chunk; the end of an empty log
   void seek_end();
 
+  // How many chunks the caller is going to take, as far as it knows: small ones are read together.
+  void expect_chunks(std::size_t chunks) { expected_chunks_ = chunks; }
+
   // The id of the chunk the cursor stands before, whether it is written already or not.
   base::Offset next_chunk_id() const { return cursor_.chunk_id; }
 
@@ -101,6 +104,7 @@ class LogReader {
   void stand_at(base::Offset segment, std::uint32_t ordinal, const IndexRecord& record);
   void close_files();
   base::Result<bool> open_file();  // false: retention has removed it
+  std::size_t likely_bytes() const;
   bool was_removed(base::Offset segment) const;
   base::Result<> seek_in_segment(const Found& found, base::Offset offset, ReadAhead& window);
   base::Result<> seek_in_segment(const Found& found, std::int64_t timestamp_ms, ReadAhead& window);
@@ -116,7 +120,8 @@ class LogReader {
   std::shared_ptr<base::File> file_;  // of the cursor's segment, once a chunk of it was looked at
   std::optional<IndexSearch> index_;  // of the cursor's segment, while skipping
   std::optional<ChunkPlace> place_;
-  bool last_was_small_ = false;
+  std::size_t last_chunk_bytes_ = 0;
+  std::size_t expected_chunks_ = 1;
 };
 
 }  // namespace sluice::storage

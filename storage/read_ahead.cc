@@ -8,21 +8,21 @@
 namespace sluice::storage {
 
 base::Result<base::ByteView> ReadAhead::fetch(const std::shared_ptr<base::File>& file, std::uint64_t position,
-                                              std::size_t least, std::size_t most) {
-  if (file == file_ && position >= begin_ && position + least <= begin_ + size_) {
-    const std::size_t at = position - begin_;
-    return base::ByteView(buffer_).subspan(at, std::min(size_ - at, std::max(least, most)));
-  }
+                                              std::size_t least, std::size_t likely, std::size_t most) {
+  if (file == file_ && position >= begin_ && position + least <= begin_ + size_)
+    return base::ByteView(buffer_).first(size_).subspan(position - begin_);
+  const bool goes_on = file == file_ && position > begin_ && position <= begin_ + size_;
+  const std::size_t wanted =
+      std::max(least, std::min(goes_on ? std::max(likely, 2 * last_read_) : likely, most));
   file_.reset();
-  most = std::max(least, most);
-  if (buffer_.size() < most) buffer_.resize(most);
-  TRY(size, file->read_at(position, base::MutableBytes(buffer_).first(most)));
+  if (buffer_.size() < wanted) buffer_.resize(wanted);
+  TRY(size, file->read_at(position, base::MutableBytes(buffer_).first(wanted)));
   if (size < least)
     return base::fail(base::Errc::corrupt, fmt::format("file ends at {}, {} bytes expected at {}",
                                                        position + size, least, position));
   file_ = file;
   begin_ = position;
-  size_ = size;
+  size_ = last_read_ = size;
   return base::ByteView(buffer_).first(size);
 }
 

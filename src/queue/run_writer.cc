@@ -16,11 +16,12 @@ namespace {
 // One read of a few KiB more is cheaper than a second system call.
 constexpr std::uint32_t merge_gap_bytes = 4 << 10;
 constexpr std::uint32_t extent_bytes_max = 256 << 10;
-// What a run costs beside its entries, in bytes that could be sent instead: headers, a frame for both ends to
-// handle, and its share of a round trip for credit. Measured on loopback with ten credits: 4 us, against 0.5
-// ns for a byte of a whole chunk; slow networks and clients would have it lower (bench/README.md,
-// filtered-10).
-constexpr std::uint64_t run_cost_bytes = 2048;
+// What a run costs beside its entries: its headers; and, when a chunk falls into several, a frame more for
+// both ends to handle and a credit more, in bytes that could be sent instead. Measured on loopback with ten
+// credits: 4 us, against 0.5 ns for a byte of a whole chunk; slow networks would have it lower
+// (bench/README.md, filtered-10).
+constexpr std::uint64_t run_header_bytes = 64;
+constexpr std::uint64_t credit_cost_bytes = 2 << 10;
 
 }  // namespace
 
@@ -54,14 +55,17 @@ bool RunWriter::is_sparse() const {
     if (i == 0 || wanted_[i] != wanted_[i - 1] + 1) ++runs;
   const std::uint64_t wanted_bytes =
       std::uint64_t{place_.header.data_bytes} * wanted_.size() / place_.header.entries;
-  return wanted_bytes + runs * run_cost_bytes < place_.header.data_bytes;
+  return wanted_bytes + runs * run_header_bytes + (runs - 1) * credit_cost_bytes <
+         place_.header.data_bytes + run_header_bytes;
 }
 
-base::Result<RunWriter::Result> RunWriter::write(std::uint32_t credits, Sink& sink, Budget& budget) {
+base::Result<RunWriter::Result> RunWriter::write(std::uint32_t credits, Sink& sink, PreparedRuns& prepared,
+                                                 Budget& budget) {
   sink_ = &sink;
+  prepared_ = &prepared;
   credits_ = credits;
   if (auto walked = walk_chunk(budget); !walked) {
-    if (result_.runs == 0) return std::unexpected(std::move(walked).error());
+    if (result_.sent == 0) return std::unexpected(std::move(walked).error());
     // What was sent counts; the damage is found again where it is.
     result_.finished = false;
   }
@@ -203,16 +207,14 @@ void RunWriter::add_messages(std::uint32_t entry, base::Offset first) {
 
 bool RunWriter::add(const std::uint8_t* bytes, std::size_t size, base::Offset first, std::uint32_t records) {
   const bool continues =
-      run_.entries > 0 && run_.first + run_.records == first && run_.begin + run_.bytes == bytes;
+      run_.entries > 0 && run_.first + run_.records == first && run_begin_ + run_bytes_ == bytes;
   if (!continues) {
     send();
-    if (result_.runs == credits_ || sink_->full()) {
-      result_.finished = false;
-      return false;
-    }
-    run_ = {bytes, 0, 0, 0, first};
+    if (!result_.finished) return false;
+    run_.first = first;
+    run_begin_ = bytes;
   }
-  run_.bytes += size;
+  run_bytes_ += size;
   ++run_.entries;
   run_.records += records;
   return true;
@@ -221,20 +223,15 @@ bool RunWriter::add(const std::uint8_t* bytes, std::size_t size, base::Offset fi
 void RunWriter::send() {
   if (run_.entries == 0) return;
   const Run run = std::exchange(run_, {});
-  ++result_.runs;
+  const base::ByteView data(run_begin_, std::exchange(run_bytes_, 0));
+  if (prepared_->empty() && result_.sent < credits_ && !sink_->full()) {
+    send_run(place_.header, run, data, *sink_);
+    ++result_.sent;
+  } else if (!prepared_->add(place_.header, run, data)) {
+    result_.finished = false;
+    return;
+  }
   result_.next = run.first + run.records;
-  const base::ByteView data(run.begin, run.bytes);
-  storage::ChunkHeader header = place_.header;
-  header.entries = static_cast<std::uint16_t>(run.entries);
-  header.records = run.records;
-  header.chunk_id = run.first;
-  header.data_crc = storage::crc32(data);
-  header.data_bytes = static_cast<std::uint32_t>(data.size());
-  header.trailer_bytes = 0;
-  std::array<std::uint8_t, storage::chunk_header_bytes> bytes;
-  storage::encode_chunk_header(header, bytes.data());
-  const std::array<base::ByteView, 2> parts{bytes, data};
-  sink_->memory_chunk(parts, run.records);
 }
 
 }  // namespace sluice::queue

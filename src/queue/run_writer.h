@@ -8,6 +8,7 @@
 #pragma once
 
 #include "filters/plan.h"
+#include "queue/prepared_runs.h"
 #include "queue/scratch.h"
 #include "queue/sink.h"
 #include "storage/entries.h"
@@ -26,11 +27,13 @@ class RunWriter {
   bool is_sparse() const;
 
   struct Result {
-    std::uint32_t runs = 0;
-    bool finished = true;  // false: credits or sink ended before the chunk did; go on at `next`
-    base::Offset next;     // behind the last message sent; meaningless without runs
+    std::uint32_t sent = 0;  // runs
+    bool finished = true;    // false: the chunk has more; go on at `next`
+    base::Offset next;       // behind the last message sent or prepared; meaningless without any
   };
-  base::Result<Result> write(std::uint32_t credits, Sink& sink, Budget& budget);
+  // Sends while there are credits and room in the sink, then prepares what comes next as far as it fits.
+  // `prepared` is empty at first.
+  base::Result<Result> write(std::uint32_t credits, Sink& sink, PreparedRuns& prepared, Budget& budget);
 
  private:
   enum class Verdict : std::uint8_t { no, yes, part };
@@ -41,14 +44,6 @@ class RunWriter {
     // CRC-32 of the data before it and up to its end, if the filter record has them.
     std::optional<std::uint32_t> check_before, check_after;
   };
-  struct Run {
-    const std::uint8_t* begin = nullptr;
-    std::size_t bytes = 0;
-    std::uint32_t entries = 0;
-    std::uint32_t records = 0;
-    base::Offset first;
-  };
-
   base::Result<> walk_chunk(Budget& budget);
   Extent next_extent();
   Extent whole_data() const;
@@ -60,7 +55,7 @@ class RunWriter {
   Verdict judge(std::uint32_t entry, const storage::EntryView& view);
   Verdict judge_sub_batch(std::uint32_t entry, const storage::EntryView& view);
   void add_messages(std::uint32_t entry, base::Offset first);
-  // False: stop, there is no room for another run.
+  // False: stop, the run before it found no room.
   bool add(const std::uint8_t* bytes, std::size_t size, base::Offset first, std::uint32_t records);
   void send();
 
@@ -78,8 +73,11 @@ class RunWriter {
   base::ByteView messages_;          // of the sub-batch that judge found to match in part
 
   Sink* sink_ = nullptr;
+  PreparedRuns* prepared_ = nullptr;
   std::uint32_t credits_ = 0;
-  Run run_;
+  Run run_;  // being gathered; no entries: none
+  const std::uint8_t* run_begin_ = nullptr;
+  std::size_t run_bytes_ = 0;
   Result result_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Buffers that all views of a thread work in, one call at a time: an idle view holds none of its own. Nothing
-// in here is trusted from one call to the next. Bounded: trim() gives back what an unusual chunk has blown
-// up.
+// but the window is trusted from one call to the next. Bounded: trim() gives back what an unusual chunk has
+// blown up.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,6 @@ struct Scratch {
   static constexpr std::size_t kept_bytes = 1 << 20;
 
   void trim() {
-    window.forget();
     for (base::ByteBuffer* buffer : {&trailer, &data, &uncompressed})
       if (buffer->capacity() > kept_bytes) *buffer = {};
   }

@@ -42,11 +42,17 @@ StreamView::StreamView(base::Shard& shard, std::string directory, const storage:
       reader_(shard.disk, directory_, view),
       finder_(shard.disk, directory_, plan_, metrics_) {}
 
+// The window may keep a file of this log open, which may be about to be deleted.
+StreamView::~StreamView() {
+  thread_scratch().window.forget();
+}
+
 base::Result<> StreamView::seek(const Seek& to) {
   ScratchLease lease;
   Scratch& scratch = *lease;
   const storage::LogView& view = reader_.view();
   from_ = base::Offset{};
+  prepared_.clear();
   switch (to.kind) {
     case Seek::Kind::first:
       return reader_.seek_offset(view.first_offset, scratch.window);
@@ -77,6 +83,7 @@ base::Result<bool> StreamView::stand_at_chunk(Scratch& scratch, Budget& budget, 
 }
 
 base::Result<base::Offset> StreamView::resolve() {
+  if (!prepared_.empty()) return prepared_.first();
   ScratchLease lease;
   Scratch& scratch = *lease;
   Budget budget(resolve_budget_bytes);
@@ -90,6 +97,7 @@ base::Result<Delivered> StreamView::deliver(std::uint32_t credits, Sink& sink) {
   Scratch& scratch = *lease;
   Budget budget(deliver_budget_bytes);
   Delivered delivered;
+  reader_.expect_chunks(credits);
   while (true) {
     if (delivered.chunks >= credits) {
       delivered.stop = Stop::credit_spent;
@@ -111,6 +119,13 @@ base::Result<Delivered> StreamView::deliver(std::uint32_t credits, Sink& sink) {
 // False: there is nothing to deliver now.
 base::Result<bool> StreamView::deliver_next(std::uint32_t credits, Sink& sink, Scratch& scratch,
                                             Budget& budget, Delivered& delivered) {
+  if (!prepared_.empty()) {
+    prepared_.send_next(sink);
+    ++delivered.chunks;
+    metrics_.chunks_delivered.add();
+    metrics_.chunks_cut.add();
+    return true;
+  }
   TRY(found, stand_at_chunk(scratch, budget, delivered.stop));
   if (!found) return false;
   TRY_VOID(deliver_chunk(credits - delivered.chunks, sink, scratch, budget, delivered));
@@ -132,10 +147,10 @@ base::Result<> StreamView::deliver_chunk(std::uint32_t credits, Sink& sink, Scra
   // What must look at messages has read the chunk anyway: then exact costs nothing more.
   if (!check && plan_.mode() == Mode::automatic && !runs.is_sparse())
     return deliver_whole(*place, sink, scratch, delivered);
-  TRY(result, runs.write(credits, sink, budget));
-  delivered.chunks += result.runs;
-  metrics_.chunks_delivered.add(result.runs);
-  metrics_.chunks_cut.add(result.runs);
+  TRY(result, runs.write(credits, sink, prepared_, budget));
+  delivered.chunks += result.sent;
+  metrics_.chunks_delivered.add(result.sent);
+  metrics_.chunks_cut.add(result.sent);
   if (result.finished)
     reader_.advance();
   else

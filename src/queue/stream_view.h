@@ -17,6 +17,7 @@
 #include "filters/plan.h"
 #include "queue/chunk_finder.h"
 #include "queue/metrics.h"
+#include "queue/prepared_runs.h"
 #include "queue/sink.h"
 #include "storage/log_reader.h"
 #include "storage/segment_log.h"
@@ -48,6 +49,8 @@ class StreamView {
   static std::unique_ptr<StreamView> open(base::Shard& shard, std::string directory,
                                           const storage::LogView& view, filters::FilterPlan plan,
                                           Metrics* metrics = nullptr);
+  ~StreamView();
+
   void set_view(const storage::LogView& view) { reader_.set_view(view); }
   base::Result<> seek(const Seek& to);
   // Id of the chunk that deliver would deliver from next, filters applied (ResolveOffsetSpec); the end of the
@@ -56,7 +59,9 @@ class StreamView {
   base::Result<Delivered> deliver(std::uint32_t credits, Sink& sink);
 
   // Of the next message this view will look at.
-  base::Offset next_offset() const { return std::max(reader_.next_chunk_id(), from_); }
+  base::Offset next_offset() const {
+    return prepared_.empty() ? std::max(reader_.next_chunk_id(), from_) : prepared_.first();
+  }
   std::uint64_t chunks_skipped() const { return finder_.chunks_skipped(); }
   std::uint64_t segments_skipped() const { return finder_.segments_skipped(); }
 
@@ -76,7 +81,8 @@ class StreamView {
   Metrics& metrics_;
   storage::LogReader reader_;
   ChunkFinder finder_;
-  base::Offset from_;  // messages below are not wanted: asked so, or delivered already
+  PreparedRuns prepared_;  // from the chunk before the reader's, or its beginning
+  base::Offset from_;      // messages below are not wanted: asked so, or delivered already
 };
 
 }  // namespace sluice::queue
