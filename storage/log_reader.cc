@@ -283,8 +283,11 @@ base::Result<base::ByteView> LogReader::read_trailer(ReadAhead& window) {
   const std::uint64_t size = place_->header.trailer_bytes;
   // No large buffer by a length that nothing vouches for.
   if (size > ReadAhead::bytes_kept) TRY_VOID(check_header(window));
-  const std::uint64_t most = std::min(log_bytes_ - place_->trailer_position(), size + small_read_bytes);
-  TRY(bytes, window.fetch(file_, place_->trailer_position(), size, most, most));
+  // Large chunks lie far apart: only the next header is worth having along.
+  const bool small = last_chunk_bytes_ <= small_chunk_bytes_max;
+  const std::uint64_t most = std::min(log_bytes_ - place_->trailer_position(),
+                                      small ? ReadAhead::bytes_kept : size + small_read_bytes);
+  TRY(bytes, window.fetch(file_, place_->trailer_position(), size, size + likely_bytes(), most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return bytes.first(size);
 }

@@ -11,7 +11,8 @@ base::Result<base::ByteView> ReadAhead::fetch(const std::shared_ptr<base::File>&
                                               std::size_t least, std::size_t likely, std::size_t most) {
   if (file == file_ && position >= begin_ && position + least <= begin_ + size_)
     return base::ByteView(buffer_).first(size_).subspan(position - begin_);
-  const bool goes_on = file == file_ && position > begin_ && position <= begin_ + size_;
+  // A little may be left out on the way: data whose trailer alone is looked at.
+  const bool goes_on = file == file_ && position > begin_ && position <= begin_ + size_ + bytes_kept / 16;
   const std::size_t wanted =
       std::max(least, std::min(goes_on ? std::max(likely, 2 * last_read_) : likely, most));
   file_.reset();
