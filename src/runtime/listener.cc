@@ -65,17 +65,23 @@ void Listener::refuse(int fd) {
   ::close(fd);
   state_->connections.fetch_sub(1);
   shard_.metrics().connections_refused.add();
-  const std::int64_t now = shard_.shard().clock.monotonic_ms();
-  if (refusal_logged_ms_ != 0 && now - refusal_logged_ms_ < 10'000) return;  // one line in ten seconds
-  refusal_logged_ms_ = now;
+  if (!may_log()) return;
   shard_.shard().logger.write(
       base::LogLevel::warning, "connection", "connection refused: limit reached",
       {{"listener", state_->spec.name}, {"limit", fmt::to_string(state_->spec.connections_max)}});
 }
 
+bool Listener::may_log() {
+  const std::int64_t now = shard_.shard().clock.monotonic_ms();
+  if (logged_ms_ != 0 && now - logged_ms_ < log_every_ms) return false;
+  logged_ms_ = now;
+  return true;
+}
+
 void Listener::pause(int code) {
   paused_until_ms_ = shard_.shard().clock.monotonic_ms() + pause_ms;
   shard_.metrics().accept_pauses.add();
+  if (!may_log()) return;
   shard_.shard().logger.write(base::LogLevel::warning, "connection",
                               "cannot accept connections for a second; raise the limit of open files",
                               {{"listener", state_->spec.name}, {"reason", system_text(code)}});

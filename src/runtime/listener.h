@@ -29,16 +29,18 @@ class Listener {
  private:
   static constexpr int accepts_per_turn = 32;
   static constexpr std::int64_t pause_ms = 1000;
+  static constexpr std::int64_t log_every_ms = 10'000;
   void accept_some();
   void refuse(int fd);
   void pause(int code);
+  bool may_log();
 
   ShardLoop& shard_;
   boost::asio::posix::stream_descriptor socket_;
   std::shared_ptr<ListenState> state_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // handlers may outlive this
   std::int64_t paused_until_ms_ = 0;
-  std::int64_t refusal_logged_ms_ = 0;
+  std::int64_t logged_ms_ = 0;
 };
 
 // One bound socket per shard for a TCP address; `address.port` 0 is replaced by the port found. The error
