@@ -80,7 +80,9 @@ int run(int argc, char** argv) {
       "window", "unconfirmed messages per publisher",
       cxxopts::value(settings.window_messages)->default_value("10000"))(
       "credit", "initial credit of readers", cxxopts::value(settings.credit)->default_value("10"))(
-      "json", "one JSON line per scenario")("list", "print the scenarios")("help", "print this");
+      "filter-credit", "initial credit of filtered readers",
+      cxxopts::value(settings.filter_credit)->default_value("200"))("json", "one JSON line per scenario")(
+      "list", "print the scenarios")("help", "print this");
   const auto parsed = options.parse(argc, argv);
   if (parsed.count("help") != 0) return fmt::print("{}", options.help()), 0;
   const auto wanted = parsed["scenario"].as<std::vector<std::string>>();

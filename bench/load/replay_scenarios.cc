@@ -52,7 +52,7 @@ Reading read_stream(Link& link, const Settings& settings, const ReadPlan& plan) 
   streamproto::Subscribe subscribe;
   subscribe.stream = stream;
   subscribe.offset_spec = OffsetSpec::first();
-  subscribe.credit = settings.credit;
+  subscribe.credit = plan.properties.empty() ? settings.credit : settings.filter_credit;
   subscribe.properties = plan.properties;
   link.send(subscribe, 1'000'000);
   const std::array links{&link};
@@ -180,6 +180,7 @@ Measurement filtered_reading(const Settings& settings, PublishPlan plan,
   const auto per_reading = [](const Measurement& m, double value) { return value / m.more[0].second; };
   const double seconds = per_reading(measured, measured.seconds);
   const double bytes_on_wire = static_cast<double>(measured.bytes_in);
+  measured.more.emplace_back("credit", settings.filter_credit);
   measured.more.emplace_back("wanted", static_cast<double>(wanted));
   measured.more.emplace_back("received", static_cast<double>(sum.records) / measured.more[0].second);
   measured.more.emplace_back("wire_bytes_per_wanted_byte",

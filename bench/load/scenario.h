@@ -20,7 +20,8 @@ struct Settings {
   std::uint64_t small_chunks = 30'000;  // stored for replay-small-chunks
   std::uint32_t frame_messages = 100;
   std::uint32_t window_messages = 10'000;
-  std::uint16_t credit = 10;
+  std::uint16_t credit = 10;          // of readers, as most clients start
+  std::uint16_t filter_credit = 200;  // of filtered readers, as our client starts; runs of matches are small
 };
 
 struct Measurement {

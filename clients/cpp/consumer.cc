@@ -19,15 +19,16 @@ using base::Error;
 using base::Result;
 using streamproto::OffsetType;
 
+constexpr std::uint16_t plain_credit = 10;
+constexpr std::uint16_t filtered_credit = 200;
+
 }  // namespace
 
 Consumer::Consumer(std::shared_ptr<Environment> environment, ConsumerOptions options, MessageHandler handler)
     : environment_(std::move(environment)),
       options_(std::move(options)),
       handler_(std::move(handler)),
-      commit_timer_(environment_->executor()) {
-  options_.initial_credit = std::max<std::uint16_t>(1, options_.initial_credit);
-}
+      commit_timer_(environment_->executor()) {}
 
 Consumer::~Consumer() {
   if (attached_) connection_->remove_subscription(id_);
@@ -93,7 +94,8 @@ Task<Result<void>> Consumer::attach() {
   request.subscription_id = id_;
   request.stream = options_.stream;
   request.offset_spec = spec;
-  request.credit = options_.initial_credit;
+  request.credit = std::max<std::uint16_t>(
+      1, options_.initial_credit.value_or(options_.filter ? filtered_credit : plain_credit));
   for (const auto& [key, value] : properties) request.properties.push_back({key, value});
   attached_ = true;  // chunks may come before this coroutine goes on
   auto subscribed = co_await connection_->call<streamproto::SubscribeResponse>(std::move(request));

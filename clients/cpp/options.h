@@ -106,7 +106,8 @@ struct ConsumerOptions {
   std::string stream = {};
   std::string name = {};  // for tracking and single active consumer
   OffsetSpec start = OffsetSpec::next();
-  std::uint16_t initial_credit = 10;  // chunks in flight
+  // Chunks in flight. Default: 10; 200 with a filter, whose exact answers come as many small chunks.
+  std::optional<std::uint16_t> initial_credit = {};
   bool check_crc = true;
   std::optional<TrackingOptions>
       tracking;  // needs a name; then starts after the stored offset when there is one
