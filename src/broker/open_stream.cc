@@ -24,12 +24,22 @@ base::Result<> OpenStream::open(base::Shard& shard, std::string directory, const
 }
 
 void OpenStream::close() {
+  forget_users();
+  if (log_) log_->close();
+  log_.reset();
+}
+
+void OpenStream::discard() {
+  forget_users();
+  if (log_) log_->discard();
+  log_.reset();
+}
+
+void OpenStream::forget_users() {
   publishers_.clear();
   readers_.clear();
   groups_.clear();
   readers_by_shard_.assign(readers_by_shard_.size(), 0);
-  if (log_) log_->close();
-  log_.reset();
 }
 
 // -- publishers

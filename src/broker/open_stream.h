@@ -33,7 +33,8 @@ class OpenStream final : public log::Listener {
       : record_(std::move(record)), news_(news), touched_(touched) {}
 
   base::Result<> open(base::Shard& shard, std::string directory, const log::Options& options);
-  void close();  // as for deletion or the end of the process: nobody is told
+  void close();    // at the end of the process; nobody is told
+  void discard();  // its files are removed next; nobody is told
 
   const QueueRecord& record() const { return record_; }
   log::Log* log() { return log_.get(); }  // null when it could not be opened
@@ -75,6 +76,7 @@ class OpenStream final : public log::Listener {
   struct Reader {
     std::string group;  // empty: none
   };
+  void forget_users();
   void touch();
   void tell(const SacGroup::Notices& notices);
   void go_down(std::string reason);

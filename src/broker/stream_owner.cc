@@ -35,7 +35,7 @@ void StreamOwner::remove(base::LogId log) {
   const auto found = streams_.find(log);
   if (found == streams_.end()) return;
   auto* stream = found->second.get();
-  stream->close();
+  stream->discard();
   std::erase(touched_, stream);
   streams_.erase(found);
   offsets_.forget(log);

@@ -320,4 +320,15 @@ void Log::close() {
   storage_.reset();
 }
 
+void Log::discard() {
+  *alive_ = false;
+  syncing_.active = false;
+  metrics_.pending_bytes.sub(std::exchange(written_bytes_, 0) + std::exchange(syncing_.bytes, 0));
+  refuse(syncing_.confirms);
+  refuse(written_);
+  refuse(open_);
+  builder_.reset();
+  storage_.reset();
+}
+
 }  // namespace sluice::log

@@ -85,6 +85,9 @@ class Log {
   void set_retention(const storage::Retention& retention);
   // Flushes, syncs, answers what waits, closes files. Nothing may be called afterwards.
   void close();
+  // The same for a log that is being deleted: what is pending is refused, and nothing is synced, which for a
+  // large stream would hold up the shard.
+  void discard();
 
  private:
   struct TextHash : std::hash<std::string_view> {

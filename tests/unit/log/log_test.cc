@@ -188,6 +188,19 @@ TEST_CASE("a failed write takes the log offline: pending and later entries are r
   CHECK(t.log->committed().next_offset.value == 1);
 }
 
+TEST_CASE("a log that is deleted is not synced, and what it held is refused") {
+  TestLog t;
+  t.publish(1, {1, 2});
+  t.flush();
+  t.publish(1, {3});
+  const auto syncs = t.shard.disk.counts().syncs;
+  t.log->discard();
+  CHECK(t.shard.disk.counts().syncs == syncs);
+  CHECK(t.listener.committed[1] == Ids{1, 2});
+  CHECK(t.listener.refused[1] == Ids{3});
+  t.log.reset();
+}
+
 TEST_CASE("a write that fails within the turn: what was written before is confirmed") {
   Options options;
   options.chunk_bytes_max = 1000;
