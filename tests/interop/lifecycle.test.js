@@ -106,6 +106,7 @@ describe("lifecycle", () => {
     for (let round = 0; round < 15; ++round) {
       await publish(client, stream, Array.from({ length: 20 }, (_, index) => `${round * 20 + index}`.padEnd(1000, ".")))
     }
+    await until("the oldest are gone", async () => (await client.streamStatsRequest(stream)).firstChunkId > 100n)
     const got = collector()
     const consumer = await client.declareConsumer({ stream, offset: Offset.first() }, got.handle)
     await until("the newest came", () => got.messages.some((message) => message.content.toString().startsWith("299.")))
