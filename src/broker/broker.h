@@ -74,6 +74,10 @@ class Broker {
   // False: do not read this client's socket, Client::on_flow(true) will come. True for one without
   // publishers.
   virtual bool may_publish(ClientId client) const { return static_cast<void>(client), !disk_alarm(); }
+  // The shard that owns the stream's log: publishing from there costs no mail. Nothing for an unknown stream.
+  virtual std::optional<base::ShardId> owner_of(std::string_view vhost, std::string_view stream) const {
+    return static_cast<void>(vhost), static_cast<void>(stream), std::nullopt;
+  }
   // stream_not_found, stream_unavailable. Rights are checked by the caller with check() (order of errors is
   // the protocol's business).
   virtual base::Result<> add_publisher(ClientId client, Token publisher, std::string_view vhost,

@@ -218,7 +218,9 @@ std::vector<const BindingRecord*> Catalog::bindings_of(std::string_view vhost,
   for (auto at = bindings.lower_bound(prefix); at != bindings.end() && at->first.starts_with(prefix); ++at) {
     found.push_back(&at->second);
   }
-  std::ranges::stable_sort(found, {}, &BindingRecord::partition_order);
+  std::ranges::sort(found, {}, [](const BindingRecord* each) {
+    return std::tie(each->partition_order, each->destination, each->routing_key);
+  });
   return found;
 }
 

@@ -9,6 +9,11 @@
 
 namespace sluice::broker {
 
+std::optional<base::ShardId> ShardBroker::owner_of(std::string_view vhost, std::string_view stream) const {
+  const auto* queue = catalog_.queue(vhost, stream);
+  return queue ? std::optional(set_.owner_of(queue->log())) : std::nullopt;
+}
+
 base::Result<> ShardBroker::add_publisher(ClientId client, Token publisher, std::string_view vhost,
                                           std::string_view stream, std::string_view reference) {
   auto* state = clients_.find(client.value);

@@ -57,6 +57,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void resolve_offset(const Identity& identity, SubscribeRequest request, Done<std::uint64_t> done) override;
   bool disk_alarm() const override { return disk_alarm_; }
   bool may_publish(ClientId client) const override;
+  std::optional<base::ShardId> owner_of(std::string_view vhost, std::string_view stream) const override;
   base::Result<> add_publisher(ClientId client, Token publisher, std::string_view vhost,
                                std::string_view stream, std::string_view reference) override;
   void remove_publisher(ClientId client, Token publisher) override;
