@@ -9,6 +9,10 @@
 //   on_closed()      the socket is gone (the last call)
 //
 // The transport looks at reading() and closing() after each of these calls, and after wake().
+//
+// A session may ask, inside on_bytes, to go on on another shard (Transport::move_to). Where that is possible
+// it is not called on the old shard any more once that on_bytes has returned; socket, outbox, unused input
+// and session go over, on_moved() is the first call there, and the unused input is offered again.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +20,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/ids.h"
 #include "base/outbox.h"
 
 namespace sluice::base {
@@ -36,6 +41,8 @@ class Transport {
   // Something changed outside a callback (bytes queued, reading() or closing() differ): look at me at the end
   // of this turn. Cheap and idempotent.
   virtual void wake() = 0;
+  // Only inside on_bytes; false: not possible, nothing happens.
+  virtual bool move_to(ShardId shard) { return static_cast<void>(shard), false; }
 };
 
 class Session {
@@ -48,6 +55,11 @@ class Session {
   virtual void on_closed() = 0;
   virtual bool reading() const = 0;  // false: stop reading the socket until it is true again
   virtual Closing closing() const = 0;
+  // The session is now on `shard`, and `transport` stands for the one it had. Only after a move_to that was
+  // true.
+  virtual void on_moved(ShardId shard, Transport& transport) {
+    static_cast<void>(shard), static_cast<void>(transport);
+  }
 };
 
 }  // namespace sluice::base

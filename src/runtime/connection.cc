@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "runtime/shard_loop.h"
 
@@ -16,12 +17,16 @@ constexpr std::size_t discard_bytes_max = 1 << 20;  // per read of a lingering c
 
 }  // namespace
 
-Connection::Connection(ShardLoop& shard, Socket socket, base::PeerInfo peer,
+Connection::Connection(ShardLoop& shard, Socket socket, int family, base::PeerInfo peer,
                        std::shared_ptr<ListenState> origin)
-    : shard_(shard), socket_(std::move(socket)), peer_(std::move(peer)), origin_(std::move(origin)) {}
+    : shard_(shard),
+      socket_(std::move(socket)),
+      family_(family),
+      peer_(std::move(peer)),
+      origin_(std::move(origin)) {}
 
 Connection::~Connection() {
-  origin_->connections.fetch_sub(1);
+  if (origin_) origin_->connections.fetch_sub(1);  // null: it went to another shard
 }
 
 void Connection::start(const SessionFactory& factory) {
@@ -94,7 +99,9 @@ void Connection::acknowledge_small(std::size_t read_bytes) {
 }
 
 void Connection::offer(base::ByteView input, bool from_kept) {
+  in_on_bytes_ = true;
   const std::size_t used = session_->on_bytes(input);
+  in_on_bytes_ = false;
   INVARIANT(used <= input.size(), "session used {} of {} bytes", used, input.size());
   const std::size_t left = input.size() - used;
   if (left == 0) {
@@ -104,6 +111,7 @@ void Connection::offer(base::ByteView input, bool from_kept) {
   } else if (used != 0) {
     kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(used));
   }
+  if (move_target_) return hand_over();
   kept_stalled_ = left != 0 && !session_->reading();
   wake();
 }
@@ -139,6 +147,39 @@ void Connection::arm_read() {
     if (error || self->closed()) return;
     self->read_input();
   });
+}
+
+// -- moving
+
+bool Connection::move_to(base::ShardId shard) {
+  const bool possible = in_on_bytes_ && state_ == State::open && !end_of_input_ && shard_.can_move_to(shard);
+  if (possible) move_target_ = shard;
+  return possible;
+}
+
+void Connection::hand_over() {
+  Luggage luggage;
+  luggage.family = family_;
+  boost::system::error_code error;
+  luggage.fd = socket_.release(error);  // cancels what waits; their handlers find this closed
+  if (error) return close();
+  state_ = State::closed;
+  luggage.peer = std::move(peer_);
+  luggage.origin = std::move(origin_);
+  luggage.session = std::move(session_);
+  luggage.outbox = std::exchange(outbox_, {});
+  luggage.kept = std::exchange(kept_, {});
+  shard_.send_connection(*move_target_, shared_from_this(), std::move(luggage));
+}
+
+void Connection::arrive(Luggage luggage) {
+  session_ = std::move(luggage.session);
+  outbox_ = std::move(luggage.outbox);
+  kept_ = std::move(luggage.kept);
+  session_->on_moved(shard_.shard().id, *this);
+  kept_stalled_ = !kept_.empty();
+  if (kept_stalled_ && wants_input()) offer_kept();
+  wake();
 }
 
 // -- output and life cycle

@@ -7,11 +7,13 @@
 //   so that the peer reads our last ones before it can see a reset) -> closed
 //
 // The session is told on_closed() when the connection leaves open or finishing; it is destroyed at the end of
-// that turn.
+// that turn. A session that asks move_to() travels with socket, outbox and unused bytes to another shard, by
+// mail.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <memory>
+#include <optional>
 
 #include "base/session.h"
 #include "runtime/listen_spec.h"
@@ -27,14 +29,29 @@ class Connection final : public base::Transport, public std::enable_shared_from_
   static constexpr std::int64_t finishing_ms = 10'000;
   static constexpr std::int64_t lingering_ms = 2'000;
 
-  Connection(ShardLoop& shard, Socket socket, base::PeerInfo peer, std::shared_ptr<ListenState> origin);
+  Connection(ShardLoop& shard, Socket socket, int family, base::PeerInfo peer,
+             std::shared_ptr<ListenState> origin);
   ~Connection() override;
   void start(const SessionFactory& factory);
+
+  // What travels when a connection moves to another shard: all of it but its place.
+  struct Luggage {
+    int fd = -1;
+    int family = 0;
+    base::PeerInfo peer;
+    std::shared_ptr<ListenState> origin;
+    std::unique_ptr<base::Session> session;
+    base::Outbox outbox;
+    base::ByteBuffer kept;
+  };
+  // In place of start(), on the new shard: the socket is in the constructor's arguments.
+  void arrive(Luggage luggage);
 
   // base::Transport
   base::Outbox& outbox() override { return outbox_; }
   const base::PeerInfo& peer() const override { return peer_; }
   void wake() override;
+  bool move_to(base::ShardId shard) override;
 
   // Driven by the loop.
   void read_input();               // reads the socket once, or offers kept bytes again
@@ -58,10 +75,12 @@ class Connection final : public base::Transport, public std::enable_shared_from_
   void flush();
   void begin_linger();
   void tell_closed();
+  void hand_over();
   bool wants_input() const;
 
   ShardLoop& shard_;
   Socket socket_;
+  int family_;
   base::PeerInfo peer_;
   std::shared_ptr<ListenState> origin_;
   std::unique_ptr<base::Session> session_;
@@ -72,6 +91,8 @@ class Connection final : public base::Transport, public std::enable_shared_from_
   bool read_armed_ = false, write_armed_ = false;
   bool end_of_input_ = false;
   bool was_above_high_water_ = false;
+  bool in_on_bytes_ = false;
+  std::optional<base::ShardId> move_target_;  // asked for in the on_bytes that runs
   bool dirty_ = false, queued_for_input_ = false;
   std::int64_t deadline_ms_ = 0;  // of finishing and lingering
 

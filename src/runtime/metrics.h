@@ -7,7 +7,7 @@
 namespace sluice::runtime {
 
 struct LoopMetrics {
-  base::Counter turns, received_bytes, connections, connections_opened, connections_closed,
+  base::Counter turns, received_bytes, connections, connections_opened, connections_closed, connections_moved,
       connections_refused, accept_pauses, input_pauses;
 
   static constexpr auto metrics() {
@@ -23,6 +23,8 @@ struct LoopMetrics {
         metric("sluice_sockets_closed_total", &M::connections_closed, MetricKind::counter, "sockets closed"),
         metric("sluice_sockets_refused_total", &M::connections_refused, MetricKind::counter,
                "sockets closed at once because the listener was at its limit"),
+        metric("sluice_sockets_moved_total", &M::connections_moved, MetricKind::counter,
+               "sockets handed to another shard"),
         metric("sluice_accept_pauses_total", &M::accept_pauses, MetricKind::counter,
                "times accepting paused because file descriptors ran out"),
         metric("sluice_input_pauses_total", &M::input_pauses, MetricKind::counter,

@@ -53,6 +53,9 @@ Runtime::Runtime(const RuntimeOptions& options, base::Disk& disk, base::Logger& 
     loops_.push_back(
         std::make_unique<ShardLoop>(i, *office_, clock_, disk, logger, options_.background_threads));
   }
+  std::vector<ShardLoop*> all;
+  for (const auto& loop : loops_) all.push_back(loop.get());
+  for (const auto& loop : loops_) loop->set_neighbours(all);
 }
 
 Runtime::~Runtime() {

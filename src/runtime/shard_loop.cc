@@ -152,11 +152,42 @@ void ShardLoop::adopt(int fd, base::PeerInfo peer, int family, std::shared_ptr<L
     return;
   }
   const SessionFactory& factory = origin->spec.factory;
-  auto connection = std::make_shared<Connection>(*this, std::move(socket), std::move(peer), origin);
+  auto connection = std::make_shared<Connection>(*this, std::move(socket), family, std::move(peer), origin);
   connections_.emplace(connection.get(), connection);
   metrics_.connections.set(connections_.size());
   metrics_.connections_opened.add();
   connection->start(factory);
+}
+
+bool ShardLoop::can_move_to(base::ShardId shard) const {
+  return shard.value < neighbours_.size() && shard != shard_.id && !listeners_.empty();
+}
+
+void ShardLoop::send_connection(base::ShardId to, const std::shared_ptr<Connection>& from,
+                                Connection::Luggage luggage) {
+  connections_.erase(from.get());
+  metrics_.connections.set(connections_.size());
+  metrics_.connections_moved.add();
+  ShardLoop* receiver = neighbours_[to.value];
+  mailbox_.send(to, [receiver, luggage = std::move(luggage)]() mutable {
+    receiver->receive_connection(std::move(luggage));
+  });
+}
+
+void ShardLoop::receive_connection(Connection::Luggage luggage) {
+  Connection::Socket socket(context_);
+  boost::system::error_code error;
+  socket.assign(boost::asio::generic::stream_protocol(luggage.family, 0), luggage.fd, error);
+  if (error) {
+    ::close(luggage.fd);
+    luggage.origin->connections.fetch_sub(1);
+    return luggage.session->on_closed();
+  }
+  auto connection = std::make_shared<Connection>(*this, std::move(socket), luggage.family,
+                                                 std::move(luggage.peer), std::move(luggage.origin));
+  connections_.emplace(connection.get(), connection);
+  metrics_.connections.set(connections_.size());
+  connection->arrive(std::move(luggage));
 }
 
 void ShardLoop::queue_for_input(std::shared_ptr<Connection> connection) {

@@ -50,6 +50,8 @@ class ShardLoop {
   base::Shard& shard() { return shard_; }
   boost::asio::io_context& context() { return context_; }
   void add_hook(TurnHook& hook) { hooks_.push_back(&hook); }
+  // All shards' loops, by id; before run().
+  void set_neighbours(std::vector<ShardLoop*> loops) { neighbours_ = std::move(loops); }
   void add_listener(int fd, std::shared_ptr<ListenState> state);
   template <class Registry>
   void register_metrics(Registry& registry) const {
@@ -72,6 +74,9 @@ class ShardLoop {
   void add_dirty(std::shared_ptr<Connection> connection) { dirty_.push_back(std::move(connection)); }
   void queue_for_input(std::shared_ptr<Connection> connection);
   void remove(const std::shared_ptr<Connection>& connection);
+  bool can_move_to(base::ShardId shard) const;
+  void send_connection(base::ShardId to, const std::shared_ptr<Connection>& from,
+                       Connection::Luggage luggage);
   void bury(std::unique_ptr<base::Session> session) { graveyard_.push_back(std::move(session)); }
   bool input_paused() const { return mailbox_.blocked() || background_.full(); }
   base::MutableBytes input_scratch() { return scratch_; }
@@ -87,6 +92,7 @@ class ShardLoop {
   void wait_for_wakeup();
   void wait_for_tick();
   void tick();
+  void receive_connection(Connection::Luggage luggage);
 
   boost::asio::io_context context_;
   SystemRandom random_;
@@ -100,6 +106,7 @@ class ShardLoop {
   boost::asio::posix::stream_descriptor wakeup_descriptor_;
   boost::asio::steady_timer timer_;
 
+  std::vector<ShardLoop*> neighbours_;
   std::vector<TurnHook*> hooks_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;

@@ -25,16 +25,16 @@ class QuietLogger final : public base::Logger {
              std::initializer_list<base::LogField>) override {}
 };
 
-// Lines: "f" sends the file, "q" closes after flush, "n" closes now, anything else is echoed. A line must be
-// complete to be used up.
+// Lines: "f" sends the file, "q" closes after flush, "n" closes now, "m1" moves to shard 1, anything else is
+// echoed. A line must be complete to be used up.
 class LineSession final : public base::Session {
  public:
   LineSession(base::Transport& transport, std::shared_ptr<base::File> file, std::size_t file_bytes)
-      : transport_(transport), file_(std::move(file)), file_bytes_(file_bytes) {}
+      : transport_(&transport), file_(std::move(file)), file_bytes_(file_bytes) {}
 
   std::size_t on_bytes(base::ByteView input) override {
     std::size_t used = 0;
-    while (reading()) {
+    while (reading() && !moving_) {
       const std::string_view text = base::as_text(input.subspan(used));
       const auto end = text.find('\n');
       if (end == std::string_view::npos) break;
@@ -46,11 +46,20 @@ class LineSession final : public base::Session {
   void on_drained() override { send_files(); }
   void on_tick(std::int64_t) override {}
   void on_closed() override {}
-  bool reading() const override { return files_ == 0 && !transport_.outbox().above_high_water(); }
+  bool reading() const override { return files_ == 0 && !transport_->outbox().above_high_water(); }
   Closing closing() const override { return closing_; }
+  void on_moved(base::ShardId shard, base::Transport& transport) override {
+    moving_ = false;
+    transport_ = &transport;
+    transport_->outbox().write(base::as_bytes("on " + std::to_string(shard.value) + "\n"));
+  }
 
  private:
   void on_line(std::string_view line) {
+    if (line.starts_with("m")) {
+      moving_ = transport_->move_to(base::ShardId{static_cast<std::uint32_t>(line[1] - '0')});
+      return;
+    }
     if (line == "q") {
       closing_ = Closing::after_flush;
     } else if (line == "n") {
@@ -59,28 +68,29 @@ class LineSession final : public base::Session {
       files_ += std::stoi(std::string(line.substr(1)));
       send_files();
     } else {
-      transport_.outbox().write(base::as_bytes(line));
-      transport_.outbox().write(base::as_bytes("\n"));
+      transport_->outbox().write(base::as_bytes(line));
+      transport_->outbox().write(base::as_bytes("\n"));
     }
   }
   // Small pieces and large ones, with bytes between.
   void send_files() {
-    while (files_ > 0 && !transport_.outbox().above_high_water()) {
+    while (files_ > 0 && !transport_->outbox().above_high_water()) {
       --files_;
       const std::size_t half = file_bytes_ / 2;
-      transport_.outbox().write_file(file_, 0, half);
-      transport_.outbox().write(base::as_bytes("-"));
+      transport_->outbox().write_file(file_, 0, half);
+      transport_->outbox().write(base::as_bytes("-"));
       for (std::size_t at = half; at < file_bytes_; at += 1000) {
-        transport_.outbox().write_file(file_, at, std::min<std::size_t>(1000, file_bytes_ - at));
-        transport_.outbox().write(base::as_bytes("+"));
+        transport_->outbox().write_file(file_, at, std::min<std::size_t>(1000, file_bytes_ - at));
+        transport_->outbox().write(base::as_bytes("+"));
       }
     }
   }
 
-  base::Transport& transport_;
+  base::Transport* transport_;
   std::shared_ptr<base::File> file_;
   std::size_t file_bytes_;
   int files_ = 0;
+  bool moving_ = false;
   Closing closing_ = Closing::no;
 };
 
@@ -282,4 +292,24 @@ TEST_CASE("mail between running shards and background work keep their order and 
   CHECK(in_order);
   CHECK(back.load() == rounds);
   CHECK(synced == 50);
+}
+
+TEST_CASE("a connection moves between shards with all it has read and queued") {
+  World world(3);
+  const Client client(world.port);
+  std::string sent, wanted;
+  // Somewhere it is already on the shard it asks for, and then nothing happens: both answers are right.
+  client.send("m0\nwhere\n");
+  std::string first = client.receive(6);
+  if (first == "on 0\nw") first = client.receive(5);
+  for (int round = 0; round < 50; ++round) {
+    const std::string shard = std::to_string((round + 1) % 3);
+    sent += "f1\na" + std::to_string(round) + "\nm" + shard + "\nb" + std::to_string(round) + "\n";
+    wanted += world.file_reply() + "a" + std::to_string(round) + "\non " + shard + "\nb" +
+              std::to_string(round) + "\n";
+  }
+  client.send(sent);
+  CHECK((client.receive(wanted.size()) == wanted));
+  client.send("q\n");
+  CHECK(client.receive(1).empty());
 }
