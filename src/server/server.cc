@@ -84,6 +84,7 @@ base::Result<> Server::open_brokers() {
     parts->hook = std::make_unique<BrokerHook>(*parts->broker);
     parts->stream_context.reset(
         new stream::Context{runtime_->shard(i), *parts->broker, stream_node_, parts->stream_metrics});
+    stream_node_.contexts.push_back(parts->stream_context.get());
     registry_.add(parts->stream_metrics);
     registry_.add(parts->http_metrics);
     runtime_->add_hook(i, *parts->hook);

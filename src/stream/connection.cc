@@ -19,8 +19,8 @@ std::uint32_t initial_limit(const Options& options) {
 Connection::Connection(Context& context, base::Transport& transport)
     : frame_max_bytes(initial_limit(context.node.options)),
       connected_at_ms(context.shard.clock.wall_ms()),
-      context_(context),
-      transport_(transport),
+      context_(&context),
+      transport_(&transport),
       alive_(std::make_shared<Connection*>(this)) {
   const base::PeerInfo& peer = transport.peer();
   name_ = fmt::format("{}:{} -> {}:{}", peer.peer_host, peer.peer_port, peer.host, peer.port);
@@ -74,7 +74,7 @@ void Connection::finish() {
 
 void Connection::drop(std::string_view why) {
   if (dropped_) return;
-  context_.metrics.connections_refused.add();
+  context_->metrics.connections_refused.add();
   log(base::LogLevel::warning, "dropping connection", why);
   dropped_ = true;
   enter(State::closing);
@@ -82,7 +82,7 @@ void Connection::drop(std::string_view why) {
 
 void Connection::refuse_later(base::ByteBuffer frame) {
   held_back_ = std::move(frame);
-  context_.metrics.connections_refused.add();
+  context_->metrics.connections_refused.add();
   enter(State::refused);
 }
 
@@ -104,7 +104,7 @@ std::uint32_t Connection::advertised_port() const {
 }
 
 void Connection::log(base::LogLevel level, std::string_view message, std::string_view why) {
-  base::Logger& logger = context_.shard.logger;
+  base::Logger& logger = context_->shard.logger;
   if (!logger.enabled(level)) return;
   if (why.empty()) {
     logger.write(level, "connection", message,

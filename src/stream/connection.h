@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the parts of a session share: the shard, the transport, who is connected, where in its life the
-// connection is, and the ways to answer. One per session, on the session's shard. It decides nothing about
-// the protocol's meaning.
+// connection is, and the ways to answer. One per session, on the session's shard (which may change). It
+// decides nothing about the protocol's meaning.
 //
 // One request at a time: while a broker's answer is outstanding (awaiting()) no further frame is processed,
 // so answers leave in the order of the requests.
@@ -21,12 +21,15 @@
 
 namespace sluice::stream {
 
+struct Context;
+
 // What all shards share. Constant but for the count.
 struct Node {
   Options options;
   std::string cluster_name;
   std::string sluice_version;
   std::atomic<std::uint32_t> open_connections{0};
+  std::vector<Context*> contexts = {};  // by shard; where there are several, connections may move
 };
 
 // What the sessions of one shard share. Must outlive them.
@@ -67,11 +70,11 @@ class Connection {
     outbox().end_bytes();
     sent_ = true;
   }
-  base::Outbox& outbox() const { return transport_.outbox(); }
+  base::Outbox& outbox() const { return transport_->outbox(); }
   void mark_sent() { sent_ = true; }
   // Whether something was queued since the last call.
   bool take_sent() { return std::exchange(sent_, false); }
-  void count(streamproto::ResponseCode code, std::uint64_t n = 1) { context_.metrics.count(code, n); }
+  void count(streamproto::ResponseCode code, std::uint64_t n = 1) { context_->metrics.count(code, n); }
 
   // A completion for an asynchronous broker call: f(result) runs if the session still lives; until then it
   // awaits.
@@ -87,7 +90,7 @@ class Connection {
         };
   }
   bool awaiting() const { return awaiting_; }
-  void wake() { transport_.wake(); }
+  void wake() { transport_->wake(); }
 
   // ---- the ends
   // Sends Close and waits for the answer (open connections only). `detail` is for the log alone.
@@ -103,18 +106,22 @@ class Connection {
   base::Session::Closing closing() const;
   void on_closed();  // nobody calls back into the session after this
 
+  // ---- the shard: a connection may go on on another one
+  bool move_to(base::ShardId shard) { return transport_->move_to(shard); }
+  void rebind(Context& context, base::Transport& transport) { context_ = &context, transport_ = &transport; }
+
   // ---- where we are
   State state() const { return state_; }
   bool is_open() const { return state_ == State::open; }
   void enter(State state);  // starts the deadline of that state
-  std::int64_t now_ms() const { return context_.shard.clock.monotonic_ms(); }
+  std::int64_t now_ms() const { return context_->shard.clock.monotonic_ms(); }
 
   // ---- what we know
-  Context& context() const { return context_; }
-  broker::Broker& broker() const { return context_.broker; }
-  Metrics& metrics() const { return context_.metrics; }
-  const Options& options() const { return context_.node.options; }
-  const base::PeerInfo& peer() const { return transport_.peer(); }
+  Context& context() const { return *context_; }
+  broker::Broker& broker() const { return context_->broker; }
+  Metrics& metrics() const { return context_->metrics; }
+  const Options& options() const { return context_->node.options; }
+  const base::PeerInfo& peer() const { return transport_->peer(); }
   bool allowed(broker::Permission permission, std::string_view resource) const {
     return broker().check(identity, vhost, permission, resource).has_value();
   }
@@ -133,8 +140,8 @@ class Connection {
   std::vector<std::pair<std::string, std::string>> client_properties;
 
  private:
-  Context& context_;
-  base::Transport& transport_;
+  Context* context_;
+  base::Transport* transport_;
   std::shared_ptr<Connection*> alive_;
   State state_ = State::connected;
   bool awaiting_ = false, sent_ = false, dropped_ = false;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace sluice::stream {
 
 using namespace streamproto;
@@ -35,14 +37,14 @@ Session::Session(Context& context, base::Transport& transport)
 
 Session::~Session() {
   on_closed();
-  connection_.metrics().connections.sub();
+  if (!moving_) connection_.metrics().connections.sub();
   connection_.metrics().connections_closed.add();
 }
 
 void Session::on_closed() {
   connection_.on_closed();
-  if (!std::exchange(registered_, false)) return;
-  connection_.broker().remove_client(connection_.client);
+  if (std::exchange(registered_, false)) connection_.broker().remove_client(connection_.client);
+  if (!std::exchange(counted_open_, false)) return;
   connection_.context().node.open_connections.fetch_sub(1, std::memory_order_relaxed);
   connection_.log(base::LogLevel::info, "connection closed");
 }
@@ -55,7 +57,7 @@ bool Session::processing() const {
     case State::closing:
       return true;  // to throw it away
     case State::open:
-      return !connection_.awaiting() && !publishing_.blocked() &&
+      return !moving_ && !connection_.awaiting() && !publishing_.blocked() &&
              connection_.outbox().pending_bytes() < outbox_input_stop_bytes;
     default:
       return true;
@@ -75,6 +77,7 @@ std::size_t Session::on_bytes(base::ByteView input) {
     const FrameRead read = read_frame(input.subspan(used), connection_.frame_max_bytes);
     if (read.status == FrameStatus::need_more) break;
     if (read.status == FrameStatus::complete) {
+      if (move_to_owner(read.frame)) return used;
       used += read.size_bytes;
       connection_.metrics().frames_received.add();
       on_frame(read.frame);
@@ -123,9 +126,47 @@ void Session::on_frame(const Frame& frame) {
 }
 
 void Session::opened() {
+  connection_.context().node.open_connections.fetch_add(1, std::memory_order_relaxed);
+  counted_open_ = true;
+  join_shard();
+}
+
+// ---- shards
+
+void Session::join_shard() {
   connection_.client = connection_.broker().add_client(*this);
   registered_ = true;
-  connection_.context().node.open_connections.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Session::leave_shard() {
+  connection_.broker().remove_client(connection_.client);
+  registered_ = false;
+  connection_.metrics().connections.sub();
+}
+
+// With a publisher or a subscription the old shard's broker would have to be asked about them.
+bool Session::move_to_owner(const Frame& frame) {
+  const std::vector<Context*>& contexts = connection_.context().node.contexts;
+  if (frame.raw_key != DeclarePublisher::info.raw_key() || contexts.size() < 2 || moved_ ||
+      !connection_.is_open() || publishing_.count() > 0 || consuming_.count() > 0) {
+    return false;
+  }
+  const auto request = decode<DeclarePublisher>(frame);
+  if (!request) return false;
+  const auto owner = connection_.broker().owner_of(connection_.vhost, request->message.stream);
+  if (!owner || *owner == connection_.context().shard.id || owner->value >= contexts.size()) return false;
+  if (!connection_.move_to(*owner)) return false;
+  leave_shard();
+  moving_ = moved_ = true;
+  return true;
+}
+
+void Session::on_moved(base::ShardId shard, base::Transport& transport) {
+  INVARIANT(moving_, "moved without having asked");
+  moving_ = false;
+  connection_.rebind(*connection_.context().node.contexts[shard.value], transport);
+  connection_.metrics().connections.add();
+  join_shard();
 }
 
 void Session::on_frame_while_closing(const Frame& frame) {

@@ -4,6 +4,9 @@
 // each to the part that understands it (handshake, publishing, consuming, management), keeps heartbeats and
 // says when the socket is not to be read. Wire: streamproto/PROTOCOL.md.
 //
+// A connection that declares its first publisher goes on on the shard that owns the stream, so that what it
+// publishes needs no mail; it leaves the frame unused and is offered it again over there.
+//
 // While a broker's answer is outstanding, while publishers are out of credit and while the client does not
 // take what lies in the outbox, on_bytes uses nothing up and reading() is false; after wake() or on_drained()
 // the transport offers the same bytes again.
@@ -30,6 +33,7 @@ class Session final : public base::Session, private broker::Client {
   void on_tick(std::int64_t monotonic_ms) override;
   void on_closed() override;
   bool reading() const override;
+  void on_moved(base::ShardId shard, base::Transport& transport) override;
   Closing closing() const override { return connection_.closing(); }
 
  private:
@@ -54,6 +58,9 @@ class Session final : public base::Session, private broker::Client {
   std::size_t search_close_answer(base::ByteView input);
   bool processing() const;
   void opened();
+  void join_shard();
+  void leave_shard();
+  bool move_to_owner(const streamproto::Frame& frame);
   void renew(std::uint32_t correlation, const streamproto::SaslAuthenticate& request);
   void tell_lost(std::string_view stream);
   struct Dispatcher;
@@ -68,7 +75,10 @@ class Session final : public base::Session, private broker::Client {
   Management management_;
   base::Result<> frame_outcome_;  // of the frame being dispatched
   bool framing_lost_ = false;     // a frame was refused before its body came
-  bool registered_ = false;       // with the broker
+  bool registered_ = false;       // with the broker of the shard
+  bool counted_open_ = false;     // in Node::open_connections
+  bool moving_ = false;           // on the way to another shard
+  bool moved_ = false;            // once is enough
   std::int64_t received_ms_ = 0, sent_ms_ = 0, outbox_progress_ms_ = 0;
   std::size_t outbox_bytes_ = 0;  // at the last tick
 };

@@ -50,6 +50,7 @@ class FakeBroker final : public broker::Broker {
   std::optional<base::Errc> authenticate_error, vhost_error, consumer_error, next_error;
   std::map<std::string, std::uint64_t> offsets;
   bool alarm = false;
+  std::optional<base::ShardId> owner;
   bool hold_answers = false;
   FakeConsumer consumer;
 
@@ -150,6 +151,9 @@ class FakeBroker final : public broker::Broker {
   }
 
   bool disk_alarm() const override { return alarm; }
+  std::optional<base::ShardId> owner_of(std::string_view, std::string_view stream) const override {
+    return streams.contains(std::string(stream)) ? owner : std::nullopt;
+  }
   base::Result<> add_publisher(broker::ClientId, broker::Token publisher, std::string_view,
                                std::string_view stream, std::string_view) override {
     const auto found = streams.find(std::string(stream));

@@ -17,8 +17,14 @@ class FakeTransport final : public base::Transport {
   base::Outbox& outbox() override { return outbox_; }
   const base::PeerInfo& peer() const override { return peer_; }
   void wake() override { ++wakes; }
+  bool move_to(base::ShardId shard) override {
+    if (can_move) moved_to = shard;
+    return can_move;
+  }
 
   std::size_t wakes = 0;
+  bool can_move = true;
+  std::optional<base::ShardId> moved_to;
   base::PeerInfo peer_{"127.0.0.1", 40000, "127.0.0.1", 5552, true};
 
  private:
