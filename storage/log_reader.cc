@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "storage/crc32.h"
 #include "storage/format.h"
 #include "storage/trailer.h"
 
@@ -42,6 +43,7 @@ std::unexpected<base::Error> LogReader::damaged(std::string_view what) const {
 void LogReader::close_files() {
   file_.reset();
   index_.reset();
+  verified_.reset();
 }
 
 void LogReader::stand_at(const SegmentInfo& info) {
@@ -264,6 +266,9 @@ base::Result<base::ByteView> LogReader::chunk_bytes(ReadAhead& window) {
   const base::ByteView chunk = bytes.first(size);
   if (!header_check_holds(place_->header_bytes, chunk.subspan(place_->header.wire_bytes())))
     return damaged("the chunk header fails its check");
+  if (place_->header.chunk_id < view_.verified_from &&
+      crc32(chunk.subspan(chunk_header_bytes, place_->header.data_bytes)) != place_->header.data_crc)
+    return damaged("the chunk's data fails its CRC");
   return chunk;
 }
 
@@ -290,6 +295,22 @@ base::Result<base::ByteView> LogReader::read_trailer(ReadAhead& window) {
   TRY(bytes, window.fetch(file_, place_->trailer_position(), size, size + likely_bytes(), most));
   if (!header_check_holds(place_->header_bytes, bytes)) return damaged("the chunk header fails its check");
   return bytes.first(size);
+}
+
+base::Result<> LogReader::check_data(VerifiedChunks& verified, base::MutableBytes scratch) {
+  if (place_->header.chunk_id >= view_.verified_from) return {};
+  if (!verified_) verified_ = verified.segment(directory_, cursor_.segment);
+  if (verified_->contains(place_->ordinal)) return {};
+  std::uint32_t crc = 0;
+  for (std::uint32_t at = 0; at < place_->header.data_bytes;) {
+    const auto part = scratch.first(std::min<std::size_t>(scratch.size(), place_->header.data_bytes - at));
+    TRY_VOID(read_data(at, part));
+    crc = crc32(part, crc);
+    at += static_cast<std::uint32_t>(part.size());
+  }
+  if (crc != place_->header.data_crc) return damaged("the chunk's data fails its CRC");
+  verified_->add(place_->ordinal);
+  return {};
 }
 
 base::Result<> LogReader::read_data(std::uint32_t begin, base::MutableBytes into) {

@@ -19,6 +19,7 @@
 #include "storage/index_search.h"
 #include "storage/read_ahead.h"
 #include "storage/segment_log.h"
+#include "storage/verified_chunks.h"
 
 namespace sluice::storage {
 
@@ -79,6 +80,9 @@ class LogReader {
   base::Result<base::ByteView> chunk_bytes(ReadAhead& window);   // header | data | trailer, header checked
   base::Result<> check_header(ReadAhead& window);                // against our own check in the trailer
   base::Result<base::ByteView> read_trailer(ReadAhead& window);  // and check_header
+  // Whether the data is what was written, for a chunk that is sent without being looked at. Reads it all the
+  // first time, unless this process wrote it.
+  base::Result<> check_data(VerifiedChunks& verified, base::MutableBytes scratch);
   // Bytes [begin, begin + into.size()) of the data section.
   base::Result<> read_data(std::uint32_t begin, base::MutableBytes into);
   const std::shared_ptr<base::File>& file() const { return file_; }
@@ -116,9 +120,10 @@ class LogReader {
   std::string directory_;
   LogView view_;
   Cursor cursor_;
-  std::uint64_t log_bytes_ = 0;       // of the cursor's segment, as segment() found it
-  std::shared_ptr<base::File> file_;  // of the cursor's segment, once a chunk of it was looked at
-  std::optional<IndexSearch> index_;  // of the cursor's segment, while skipping
+  std::uint64_t log_bytes_ = 0;                // of the cursor's segment, as segment() found it
+  std::shared_ptr<base::File> file_;           // of the cursor's segment, once a chunk of it was looked at
+  std::optional<IndexSearch> index_;           // of the cursor's segment, while skipping
+  std::shared_ptr<VerifiedSegment> verified_;  // of the cursor's segment, once asked for
   std::optional<ChunkPlace> place_;
   std::size_t last_chunk_bytes_ = 0;
   std::size_t expected_chunks_ = 1;

@@ -38,6 +38,7 @@ SegmentLog::SegmentLog(base::Shard& shard, std::string directory, const LogOptio
       remover_(std::make_unique<FileRemover>(shard)) {
   options_.segment_bytes_max = std::min(options_.segment_bytes_max, segment_bytes_limit);
   first_offset_ = oldest().first_offset;
+  opened_at_ = writer_.info().next_offset;
   unsynced_directories_ = {directory_};
   if (const auto slash = directory_.rfind('/'); slash != std::string::npos && slash > 0)
     unsynced_directories_.push_back(directory_.substr(0, slash));
@@ -123,7 +124,8 @@ void SegmentLog::seal_active() {
 
 LogView SegmentLog::view() const {
   const auto& active = writer_.info();
-  LogView view{sealed_, active, writer_.index().written(), first_offset_, active.next_offset, std::nullopt};
+  LogView view{sealed_,      active,    writer_.index().written(), first_offset_, active.next_offset,
+               std::nullopt, opened_at_};
   if (first_offset_ < active.next_offset)
     view.last_chunk_id = active.chunks > 0 ? active.last_chunk_id : sealed_->back().last_chunk_id;
   return view;

@@ -41,6 +41,8 @@ struct LogView {
       first_offset;  // logical: by age, retention may hide the head of the oldest segment, or all of it
   base::Offset next_offset;
   std::optional<base::Offset> last_chunk_id;  // none when there is nothing to read
+  // Chunks from here on were written by this process; those before have yet to prove that they are whole.
+  base::Offset verified_from;
 };
 
 class SegmentLog {
@@ -106,6 +108,7 @@ class SegmentLog {
   SequenceMap sequences_;
   std::optional<base::Error> dead_;
   HiddenHead hidden_;
+  base::Offset opened_at_;     // the next offset when the log was opened
   base::Offset first_offset_;  // never goes back while the log is open
   struct UnsyncedSegment {
     base::Offset first_offset;

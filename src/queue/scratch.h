@@ -11,11 +11,13 @@
 #include "base/bytes.h"
 #include "filters/plan.h"
 #include "storage/read_ahead.h"
+#include "storage/verified_chunks.h"
 
 namespace sluice::queue {
 
 struct Scratch {
-  storage::ReadAhead window;      // headers, trailers, small chunks
+  storage::ReadAhead window;  // headers, trailers, small chunks
+  storage::VerifiedChunks verified;
   base::ByteBuffer trailer;       // of the chunk in hand; its filter record is parsed in place
   base::ByteBuffer data;          // stretches of its data section
   base::ByteBuffer uncompressed;  // of a sub-batch

@@ -168,6 +168,8 @@ base::Result<> StreamView::deliver_whole(const storage::ChunkPlace& place, Sink&
     sink.memory_chunk(parts, records);
   } else {
     TRY_VOID(reader_.check_header(scratch.window));
+    TRY_VOID(
+        reader_.check_data(scratch.verified, Scratch::room(scratch.data, storage::ReadAhead::bytes_kept)));
     metrics_.chunks_from_file.add();
     sink.file_chunk(reader_.file(), place.position, size, records);
   }

@@ -91,11 +91,14 @@ class LogFiles {
     view.active = active_;
     view.active_indexed_chunks = active_.chunks - std::min(unindexed, active_.chunks);
     view.first_offset = first_offset_;
+    view.verified_from = verified_from_;
     view.next_offset = base::Offset{next_offset()};
     if (!chunks_.empty()) view.last_chunk_id = chunks_.back().record.chunk_id;
     return view;
   }
 
+  // As if the log had been opened anew: nothing before is trusted.
+  void reopen() { verified_from_ = base::Offset{next_offset()}; }
   void set_first_offset(base::Offset first) { first_offset_ = first; }
   void remove_oldest_segment() {
     for (auto suffix : {storage::log_suffix, storage::index_suffix, storage::filter_suffix})
@@ -187,7 +190,7 @@ class LogFiles {
   filters::SegmentFilterBuilder filter_;
   storage::SegmentInfo active_;
   std::vector<storage::SegmentInfo> sealed_;
-  base::Offset first_offset_;
+  base::Offset first_offset_, verified_from_;
   std::vector<Message> messages_;
   std::vector<Chunk> chunks_;
 };
