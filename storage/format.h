@@ -54,6 +54,9 @@ void encode_file_header(const FileHeader& header, std::uint8_t* to);  // writes 
 base::Result<FileHeader> decode_file_header(FileKind kind, base::ByteView bytes);
 
 struct IndexRecord {
+  // Type of the sealed mark, the record behind a sealed segment's last one: that segment's files are durable.
+  // Its chunk_id is the segment's next offset, position the end of the log, records the number of chunks.
+  static constexpr std::uint8_t sealed_mark = 0xff;
   // Some message of this chunk has a filter value; the same of this or an earlier chunk of the segment.
   static constexpr std::uint8_t has_filter_values = 1, segment_has_filter_values = 2;
   // The trailer carries publisher sequences; a snapshot of all of them.

@@ -52,6 +52,21 @@ IndexRecord IndexWriter::buffered(std::uint32_t ordinal) const {
       .value();
 }
 
+base::Result<> write_sealed_mark(base::File& index, const SegmentInfo& info) {
+  IndexRecord mark;
+  mark.chunk_id = info.next_offset;
+  mark.timestamp_ms = info.last_timestamp_ms;
+  mark.position = info.log_bytes;
+  mark.records = info.chunks;
+  mark.type = IndexRecord::sealed_mark;
+  if (info.has_filter_values) mark.flags = IndexRecord::segment_has_filter_values;
+  std::array<std::uint8_t, index_record_bytes> bytes;
+  encode_index_record(mark, bytes.data());
+  const base::ByteView part = bytes;
+  TRY_VOID(index.append({&part, 1}));
+  return index.sync();
+}
+
 IndexReader::IndexReader(std::shared_ptr<base::File> file, base::Offset first_offset, std::uint64_t size)
     : first_offset_(first_offset),
       count_(static_cast<std::uint32_t>(
@@ -64,7 +79,19 @@ base::Result<IndexReader> IndexReader::open(base::Disk& disk, const std::string&
   TRY(got, file->read_at(0, bytes));
   TRY(header, decode_file_header(FileKind::index, base::ByteView(bytes).first(got)));
   TRY(size, file->size());
-  return IndexReader(std::move(file), header.first_offset, size);
+  IndexReader reader(std::move(file), header.first_offset, size);
+  TRY_VOID(reader.read_sealed_mark());
+  return reader;
+}
+
+base::Result<> IndexReader::read_sealed_mark() {
+  if (count_ == 0) return {};
+  const auto last = record(count_ - 1);
+  if (!last && last.error().code != base::Errc::corrupt) return std::unexpected(last.error());
+  if (!last || last->type != IndexRecord::sealed_mark) return {};
+  sealed_mark_ = *last;
+  --count_;
+  return {};
 }
 
 base::Result<IndexRecord> IndexReader::record(std::uint32_t ordinal) {

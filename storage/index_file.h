@@ -5,12 +5,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ports.h"
 #include "storage/format.h"
 #include "storage/read_window.h"
+#include "storage/segment_info.h"
 
 namespace sluice::storage {
 
@@ -25,7 +27,7 @@ class IndexWriter {
   // A new file with its header.
   static base::Result<IndexWriter> create(base::Disk& disk, const std::string& path,
                                           base::Offset first_offset);
-  // An existing one, cut to its first `records` records.
+  // An existing one, cut to its first `records` records; a sealed mark goes.
   static base::Result<IndexWriter> resume(base::Disk& disk, const std::string& path, std::uint32_t records);
 
   // Buffers the record; writes when flush_bytes have gathered. After an error the file is not written again.
@@ -49,6 +51,10 @@ class IndexWriter {
   base::ByteBuffer buffer_;
 };
 
+// Puts the sealed mark behind the records of a complete index and makes the file durable; blocks. Only after
+// the log file was made durable: the mark is the evidence for that.
+base::Result<> write_sealed_mark(base::File& index, const SegmentInfo& info);
+
 class IndexReader {
  public:
   // Errors as decode_file_header; io_failed when it cannot be read. A last record that is cut off does not
@@ -56,15 +62,19 @@ class IndexReader {
   static base::Result<IndexReader> open(base::Disk& disk, const std::string& path);
 
   base::Offset first_offset() const { return first_offset_; }
-  std::uint32_t count() const { return count_; }
+  std::uint32_t count() const { return count_; }  // without the mark
+  const std::optional<IndexRecord>& sealed_mark() const { return sealed_mark_; }
   // corrupt when its checksum is wrong. Neighbouring ordinals share a read.
   base::Result<IndexRecord> record(std::uint32_t ordinal);
 
  private:
   IndexReader(std::shared_ptr<base::File> file, base::Offset first_offset, std::uint64_t size);
 
+  base::Result<> read_sealed_mark();
+
   base::Offset first_offset_;
   std::uint32_t count_;
+  std::optional<IndexRecord> sealed_mark_;
   ReadWindow window_;
 };
 

@@ -33,30 +33,115 @@ base::Result<std::vector<base::Offset>> tidy_directory(base::Shard& shard, const
   return std::vector<base::Offset>(logs.begin(), logs.end());
 }
 
-base::Result<> remove_segment(base::Shard& shard, const std::string& directory, base::Offset first_offset) {
-  for (auto suffix : {log_suffix, index_suffix, filter_suffix})
-    TRY_VOID(shard.disk.remove(segment_path(directory, first_offset, suffix)));
-  return {};
+// The sealed mark says the segment was durable. Not when the log is longer than it was then: such a segment
+// was taken up again as the active one, and the index is an older state of itself.
+bool has_sealed_mark(base::Disk& disk, const std::string& directory, base::Offset first_offset) {
+  const auto index = IndexReader::open(disk, segment_path(directory, first_offset, index_suffix));
+  if (!index || !index->sealed_mark()) return false;
+  const auto log = disk.open(segment_path(directory, first_offset, log_suffix), base::Disk::Mode::read);
+  const auto size = log ? (*log)->size() : base::Result<std::uint64_t>(0);
+  return size && *size <= index->sealed_mark()->position;
 }
 
-// The last segment that holds a chunk becomes the active one; `logs` is left with the ones before it.
-base::Result<SegmentWriter> recover_active(base::Shard& shard, const std::string& directory,
-                                           std::vector<base::Offset>& logs, OpenReport& report) {
-  base::Offset first_offset{0};
-  while (!logs.empty()) {
-    first_offset = logs.back();
-    logs.pop_back();
-    auto newest = recover_newest(shard, directory, first_offset, report);
-    if (!newest) return newest;
-    if (newest->info().chunks > 0) {
-      TRY_VOID(
-          shard.disk.remove(segment_path(directory, first_offset, filter_suffix)));  // it will grow again
-      return newest;
+class DirectoryRecovery {
+ public:
+  DirectoryRecovery(base::Shard& shard, const std::string& directory, OpenReport& report)
+      : shard_(shard), directory_(directory), report_(report) {}
+
+  base::Result<RecoveredLog> run() {
+    TRY(logs, tidy_directory(shard_, directory_));
+    const std::size_t tail = count_before_tail(shard_.disk, directory_, logs);
+    for (std::size_t i = 0; i < tail; ++i) {
+      TRY(info, check_sealed(shard_, directory_, logs[i], report_));
+      if (i + 1 < logs.size() && info.next_offset != logs[i + 1]) return gap(info, logs[i + 1]);
+      sealed_.push_back(info);
     }
-    TRY_VOID(remove_segment(shard, directory, first_offset));
+    TRY_VOID(recover_tail_segments({logs.begin() + static_cast<std::ptrdiff_t>(tail), logs.end()}));
+    if (!active_) TRY_VOID(take_up_last_sealed(logs.size() > tail ? logs[tail] : base::Offset{}));
+    TRY_VOID(shard_.disk.remove(path(active_->info().first_offset, filter_suffix)));  // it grows again
+    RecoveredLog recovered{std::move(sealed_), std::move(*active_), {}, {}};
+    for (const auto& info : recovered.sealed) TRY_VOID(note_unfinished(info, recovered.unfinished));
+    return recovered;
   }
-  return SegmentWriter::create(shard.disk, directory, first_offset);
-}
+
+ private:
+  std::string path(base::Offset first_offset, std::string_view suffix) const {
+    return segment_path(directory_, first_offset, suffix);
+  }
+
+  std::unexpected<base::Error> gap(const SegmentInfo& info, base::Offset next) {
+    return damaged(report_, path(info.first_offset, log_suffix), info.log_bytes,
+                   fmt::format("it ends before offset {}, the next segment begins at {}",
+                               info.next_offset.value, next.value));
+  }
+
+  // Each becomes the active segment until the next one is found to follow it.
+  base::Result<> recover_tail_segments(const std::vector<base::Offset>& tail) {
+    for (std::size_t i = 0; i < tail.size(); ++i) {
+      TRY(segment, recover_tail(shard_, directory_, tail[i], report_));
+      const bool empty = segment.info().chunks == 0;
+      if (!empty) {
+        if (active_) TRY_VOID(active_->flush_index());
+        if (active_) sealed_.push_back(active_->info());
+        active_.emplace(std::move(segment));
+      }
+      const bool last = i + 1 == tail.size();
+      if (!empty && (last || active_->info().next_offset == tail[i + 1])) continue;
+      return drop({tail.begin() + static_cast<std::ptrdiff_t>(empty ? i : i + 1), tail.end()});
+    }
+    return {};
+  }
+
+  // Newest first: whenever this is interrupted, what is left ends the same way.
+  base::Result<> drop(const std::vector<base::Offset>& segments) {
+    for (auto each = segments.rbegin(); each != segments.rend(); ++each) {
+      TRY(log, shard_.disk.open(path(*each, log_suffix), base::Disk::Mode::read));
+      TRY(size, log->size());
+      if (size > file_header_bytes) {
+        report_.bytes_cut += size;
+        shard_.logger.write(base::LogLevel::warning, "storage",
+                            "dropped a segment behind the torn end of a log",
+                            {{"path", path(*each, log_suffix)}, {"bytes_cut", std::to_string(size)}});
+      }
+      for (auto suffix : {log_suffix, index_suffix, filter_suffix})
+        TRY_VOID(shard_.disk.remove(path(*each, suffix)));
+    }
+    return {};
+  }
+
+  // Nothing in the tail: the last sealed segment grows again, or the log begins anew where it was.
+  base::Result<> take_up_last_sealed(base::Offset first_offset) {
+    if (sealed_.empty()) {
+      TRY(created, SegmentWriter::create(shard_.disk, directory_, first_offset));
+      active_.emplace(std::move(created));
+      return {};
+    }
+    TRY(segment, recover_tail(shard_, directory_, sealed_.back().first_offset, report_));
+    sealed_.pop_back();
+    active_.emplace(std::move(segment));
+    return {};
+  }
+
+  base::Result<> note_unfinished(const SegmentInfo& info, std::vector<UnsealedSegment>& unfinished) {
+    UnsealedSegment segment{info, nullptr, nullptr};
+    if (!has_sealed_mark(shard_.disk, directory_, info.first_offset)) {
+      TRY(log, shard_.disk.open(path(info.first_offset, log_suffix), base::Disk::Mode::write));
+      TRY(index, IndexWriter::resume(shard_.disk, path(info.first_offset, index_suffix), info.chunks));
+      segment.log = std::make_shared<SyncFile>(log);
+      segment.index = index.file();
+    }
+    if (segment.log ||
+        (info.has_filter_values && !shard_.disk.exists(path(info.first_offset, filter_suffix))))
+      unfinished.push_back(std::move(segment));
+    return {};
+  }
+
+  base::Shard& shard_;
+  const std::string& directory_;
+  OpenReport& report_;
+  std::vector<SegmentInfo> sealed_;
+  std::optional<SegmentWriter> active_;
+};
 
 // Ordinal of the last chunk whose trailer holds a snapshot; the first chunk of a segment always does.
 base::Result<std::uint32_t> last_snapshot(IndexReader& index) {
@@ -102,28 +187,18 @@ std::unexpected<base::Error> damaged(OpenReport& report, const std::string& path
   return base::fail(base::Errc::corrupt, std::move(text));
 }
 
+std::size_t count_before_tail(base::Disk& disk, const std::string& directory,
+                              const std::vector<base::Offset>& logs) {
+  std::size_t count = logs.size();
+  while (count > 0 && !has_sealed_mark(disk, directory, logs[count - 1])) --count;
+  return count;
+}
+
 base::Result<RecoveredLog> recover_log(base::Shard& shard, const std::string& directory, OpenReport& report) {
   TRY_VOID(shard.disk.create_directories(directory));
-  TRY(logs, tidy_directory(shard, directory));
-  TRY(active, recover_active(shard, directory, logs, report));
-  RecoveredLog recovered{{}, std::move(active), {}, {}};
-  for (auto first_offset : logs) {
-    TRY(info, check_sealed(shard, directory, first_offset, report));
-    recovered.sealed.push_back(info);
-    if (info.has_filter_values && !shard.disk.exists(segment_path(directory, first_offset, filter_suffix)))
-      recovered.filters_missing.push_back(first_offset);
-  }
-  for (std::size_t i = 0; i < recovered.sealed.size(); ++i) {
-    const auto& info = recovered.sealed[i];
-    const auto next = i + 1 < recovered.sealed.size() ? recovered.sealed[i + 1].first_offset
-                                                      : recovered.active.info().first_offset;
-    if (info.next_offset == next) continue;
-    return damaged(report, segment_path(directory, info.first_offset, log_suffix), info.log_bytes,
-                   fmt::format("it ends before offset {}, the next segment begins at {}",
-                               info.next_offset.value, next.value));
-  }
+  TRY(recovered, DirectoryRecovery(shard, directory, report).run());
   TRY_VOID(read_sequences(shard, directory, recovered.active, recovered.sequences));
-  return recovered;
+  return std::move(recovered);
 }
 
 }  // namespace sluice::storage

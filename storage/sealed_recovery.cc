@@ -27,6 +27,9 @@ base::Result<std::optional<SegmentInfo>> info_from_index(base::Disk& disk, const
     const auto before = index->record(index->count() - 2);
     if (!before || before->end_position() != last->position) return std::nullopt;
   }
+  if (const auto& mark = index->sealed_mark();
+      mark && (mark->records != index->count() || mark->chunk_id != last->next_offset()))
+    return std::nullopt;
   SegmentInfo info;
   info.first_offset = first_offset;
   info.next_offset = last->next_offset();
@@ -89,6 +92,10 @@ base::Result<SegmentInfo> check_sealed(base::Shard& shard, const std::string& di
     return damaged(report, log_path, 0,
                    fmt::format("its header says it begins at offset {}", header->first_offset.value));
   TRY(log_bytes, log->size());
+  if (const auto index = IndexReader::open(shard.disk, index_path);
+      index && index->sealed_mark() && index->sealed_mark()->position > log_bytes)
+    return damaged(report, log_path, log_bytes,
+                   fmt::format("it had {} bytes when it was sealed", index->sealed_mark()->position));
   TRY(info, info_from_index(shard.disk, index_path, first_offset, log_bytes));
   if (info) return *info;
   return rebuild_index(shard, log_path, index_path, log, first_offset, log_bytes, report);

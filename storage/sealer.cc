@@ -2,10 +2,9 @@
 // The file is written under a temporary name, synced and renamed, so a .filter file is always whole.
 #include "storage/sealer.h"
 
-#include <optional>
-
 #include "filters/segment_filter.h"
 #include "storage/format.h"
+#include "storage/index_file.h"
 #include "storage/segment_scan.h"
 
 namespace sluice::storage {
@@ -20,12 +19,10 @@ base::Result<> write_file(base::Disk& disk, const std::string& path, base::ByteV
   return disk.rename(temporary, path);
 }
 
-base::Result<> seal(base::Disk& disk, const std::string& directory, const Sealer::Job& job,
-                    const std::atomic<bool>& cancelled) {
-  if (job.log) TRY_VOID(job.log->sync_last());
-  if (job.index) TRY_VOID(job.index->sync_last());
-  if (!job.info.has_filter_values || cancelled) return {};
-  return build_filter_file(disk, directory, job.info, cancelled);
+base::Result<> make_durable(const UnsealedSegment& segment, const std::atomic<bool>& cancelled) {
+  if (!segment.log || cancelled) return {};
+  TRY_VOID(segment.log->sync_last());
+  return write_sealed_mark(*segment.index, segment.info);
 }
 
 }  // namespace
@@ -63,36 +60,46 @@ Sealer::~Sealer() {
   *cancelled_ = true;
 }
 
-void Sealer::add(Job job) {
-  waiting_.push_back(std::move(job));
+void Sealer::add(UnsealedSegment segment) {
+  waiting_.push_back(std::move(segment));
   if (!running_) run_next();
 }
 
 void Sealer::forget_before(base::Offset first_offset) {
   lowest_ = first_offset;
-  std::erase_if(waiting_, [&](const Job& job) { return job.info.first_offset < first_offset; });
+  std::erase_if(waiting_,
+                [&](const UnsealedSegment& segment) { return segment.info.first_offset < first_offset; });
 }
 
 void Sealer::run_next() {
-  if (waiting_.empty()) return;
+  if (waiting_.empty() || failure_) return;
   running_ = true;
-  auto job = std::make_shared<const Job>(std::move(waiting_.front()));
+  struct Job {
+    UnsealedSegment segment;
+    base::Result<> durable, filtered;
+  };
+  auto job = std::make_shared<Job>();
+  job->segment = std::move(waiting_.front());
   waiting_.pop_front();
-  auto error = std::make_shared<std::optional<base::Error>>();
-  auto work = [&disk = shard_.disk, directory = directory_, job, error, cancelled = cancelled_] {
-    if (auto sealed = seal(disk, directory, *job, *cancelled); !sealed) *error = std::move(sealed).error();
+  auto work = [&disk = shard_.disk, directory = directory_, job, cancelled = cancelled_] {
+    const auto& info = job->segment.info;
+    job->durable = make_durable(job->segment, *cancelled);
+    if (job->durable && info.has_filter_values && !*cancelled)
+      job->filtered = build_filter_file(disk, directory, info, *cancelled);
   };
   // cancelled_ is set by the destructor on this shard, where `done` runs as well: not set, so `this` lives.
-  auto done = [this, job, error, cancelled = cancelled_] {
+  auto done = [this, job, cancelled = cancelled_] {
     if (*cancelled) return;
     running_ = false;
-    if (job->info.first_offset < lowest_) {
-      (void)shard_.disk.remove(segment_path(directory_, job->info.first_offset, filter_suffix));
-    } else if (*error) {
+    if (!job->durable) failure_ = job->durable.error();
+    const auto first_offset = job->segment.info.first_offset;
+    if (first_offset < lowest_) {
+      (void)shard_.disk.remove(segment_path(directory_, first_offset, filter_suffix));
+    } else if (!job->durable || !job->filtered) {
       shard_.logger.write(base::LogLevel::warning, "storage", "cannot finish a sealed segment",
                           {{"directory", directory_},
-                           {"first_offset", std::to_string(job->info.first_offset.value)},
-                           {"reason", (*error)->text}});
+                           {"first_offset", std::to_string(first_offset.value)},
+                           {"reason", (job->durable ? job->filtered : job->durable).error().text}});
     }
     run_next();
   };

@@ -42,12 +42,8 @@ SegmentLog::SegmentLog(base::Shard& shard, std::string directory, const LogOptio
   unsynced_directories_ = {directory_};
   if (const auto slash = directory_.rfind('/'); slash != std::string::npos && slash > 0)
     unsynced_directories_.push_back(directory_.substr(0, slash));
-  for (const auto& info : *sealed_) {
-    sealed_bytes_ += info.log_bytes;
-    if (std::find(recovered.filters_missing.begin(), recovered.filters_missing.end(), info.first_offset) !=
-        recovered.filters_missing.end())
-      sealer_->add({info, nullptr, nullptr});
-  }
+  for (const auto& info : *sealed_) sealed_bytes_ += info.log_bytes;
+  for (auto& segment : recovered.unfinished) seal(std::move(segment));
   apply_retention(shard_.clock.wall_ms());
 }
 
@@ -66,6 +62,7 @@ base::Result<> SegmentLog::append_or_fail(const ChunkBuilder::Finished& chunk) {
   INVARIANT(chunk.header.chunk_id == writer_.info().next_offset, "chunk {} appended to {} which expects {}",
             chunk.header.chunk_id.value, directory_, writer_.info().next_offset.value);
   if (writer_.index_error()) return std::unexpected(*writer_.index_error());
+  if (sealer_->failure()) return std::unexpected(*sealer_->failure());
   if (!is_full_for(chunk.bytes.size())) return write(chunk);
   TRY_VOID(roll());
   TRY_VOID(write(chunk));
@@ -116,10 +113,14 @@ void SegmentLog::seal_active() {
   sealed->push_back(info);
   sealed_ = std::move(sealed);
   sealed_bytes_ += info.log_bytes;
-  // The sealer syncs them soon; only what it has not done is left to a sync that somebody waits for.
+  seal({info, writer_.log_sync(), writer_.index().file()});
+}
+
+// The sealer syncs it soon; only what it has not done is left to a sync that somebody waits for.
+void SegmentLog::seal(UnsealedSegment segment) {
   forget_synced();
-  unsynced_.push_back({info.first_offset, writer_.log_sync()});
-  sealer_->add({info, writer_.log_sync(), std::make_shared<SyncFile>(writer_.index().file())});
+  if (segment.log) unsynced_.push_back({segment.info.first_offset, segment.log});
+  sealer_->add(std::move(segment));
 }
 
 LogView SegmentLog::view() const {

@@ -90,6 +90,7 @@ class SegmentLog {
   base::Result<> roll();
   bool is_full_for(std::uint64_t more_bytes) const;
   void seal_active();
+  void seal(UnsealedSegment segment);
   void forget_synced();
   // Forgets the `count` oldest sealed segments and removes their files.
   void drop_oldest(std::size_t count);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// recover_newest: the index says where to begin, the chunks themselves say what is there. The index is
+// recover_tail: the index says where to begin, the chunks themselves say what is there. The index is
 // believed as far as its records check, follow one another and lie within the log; then the last of them that
 // agrees with the chunk it points to is found, and everything from a little before it is read, data included.
 #include <fmt/format.h>
@@ -204,8 +204,8 @@ class TailRecovery {
 
 }  // namespace
 
-base::Result<SegmentWriter> recover_newest(base::Shard& shard, const std::string& directory,
-                                           base::Offset first_offset, OpenReport& report) {
+base::Result<SegmentWriter> recover_tail(base::Shard& shard, const std::string& directory,
+                                         base::Offset first_offset, OpenReport& report) {
   return TailRecovery(shard, directory, first_offset, report).run();
 }
 

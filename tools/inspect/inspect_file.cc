@@ -74,7 +74,12 @@ class FileInspector {
       else
         return std::unexpected(record.error());
     }
-    if (const auto end = storage::index_position(reader.count()); end < size_)
+    std::uint32_t marks = 0;
+    if (const auto& mark = reader.sealed_mark()) {
+      print_mark(storage::index_position(reader.count()), *mark);
+      ++marks;
+    }
+    if (const auto end = storage::index_position(reader.count() + marks); end < size_)
       problem(end, fmt::format("{} bytes of an unfinished record", size_ - end));
     return problems_;
   }
@@ -243,6 +248,24 @@ class FileInspector {
     if (!detail_.entries) return text;
     for (auto values = view->values(); values.next();) text += ' ' + printable(values.value());
     return text;
+  }
+
+  void print_mark(std::uint64_t position, const storage::IndexRecord& mark) {
+    std::array<std::uint8_t, storage::index_record_bytes> raw;
+    encode_index_record(mark, raw.data());
+    printer_.item({"sealed_mark",
+                   position,
+                   {{"next_offset", number(mark.chunk_id.value), 8},
+                    {"timestamp_ms", mark.timestamp_ms, 8},
+                    {"reserved", number(0), 8},
+                    {"log_bytes", number(mark.position), 4},
+                    {"reserved", number(0), 8},
+                    {"chunks", number(mark.records), 4},
+                    {"reserved", number(0), 2},
+                    {"type", fmt::format("0x{:02x}", mark.type), 1},
+                    {"flags", number(mark.flags), 1},
+                    {"check", hex32(base::load_be<std::uint32_t>(raw.data() + 44)), 4}},
+                   raw});
   }
 
   void print_record(std::uint32_t ordinal, std::uint64_t position, const storage::IndexRecord& record) {

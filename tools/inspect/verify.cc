@@ -9,6 +9,7 @@
 
 #include "filters/segment_filter.h"
 #include "storage/index_file.h"
+#include "storage/recovery.h"
 #include "storage/segment_scan.h"
 
 namespace sluice::inspect {
@@ -19,8 +20,8 @@ using storage::segment_path;
 
 class SegmentVerifier {
  public:
-  SegmentVerifier(base::Disk& disk, LogVerdict& verdict, base::Offset first_offset, bool newest)
-      : disk_(disk), verdict_(verdict), first_offset_(first_offset), newest_(newest) {}
+  SegmentVerifier(base::Disk& disk, LogVerdict& verdict, base::Offset first_offset, bool in_tail)
+      : disk_(disk), verdict_(verdict), first_offset_(first_offset), in_tail_(in_tail) {}
 
   // The offset behind the segment's last good chunk.
   base::Result<base::Offset> run() {
@@ -31,7 +32,7 @@ class SegmentVerifier {
     TRY(got, log->read_at(0, bytes));
     bytes.resize(got);
     if (const auto header = storage::decode_file_header(storage::FileKind::log, bytes); !header) {
-      (newest_ && size <= file_header_bytes ? verdict_.notes : verdict_.problems)
+      (in_tail_ && size <= file_header_bytes ? verdict_.notes : verdict_.problems)
           .push_back(fmt::format("{} byte 0: {}", log_path, header.error().text));
       return first_offset_;
     }
@@ -86,7 +87,7 @@ class SegmentVerifier {
     TRY(behind, storage::find_chunk(log, scanner.position() + 1, size, {scanner.next_offset() + 1, {}}));
     const auto where = fmt::format("{} byte {} (offset {}): {}", path(storage::log_suffix),
                                    scanner.position(), scanner.next_offset().value, text);
-    if (newest_ && !behind)
+    if (in_tail_ && !behind)
       verdict_.notes.push_back(
           fmt::format("{}; {} bytes are cut at the next start", where, size - scanner.position()));
     else
@@ -101,7 +102,7 @@ class SegmentVerifier {
     if (has_filter_values_) expected.flags |= storage::IndexRecord::segment_has_filter_values;
     if (!index_) return;
     if (chunks_ >= index_->count()) {
-      if (!newest_) index_is_wrong(fmt::format("ends after {} records", chunks_));
+      if (!in_tail_) index_is_wrong(fmt::format("ends after {} records", chunks_));
       return;
     }
     const auto record = index_->record(chunks_);
@@ -121,7 +122,7 @@ class SegmentVerifier {
   base::Result<> compare_filter() {
     const auto filter_path = path(storage::filter_suffix);
     if (!disk_.exists(filter_path)) {
-      if (has_filter_values_ && !newest_)
+      if (has_filter_values_ && !in_tail_)
         verdict_.notes.push_back(fmt::format("{} is still to be built", filter_path));
       return {};
     }
@@ -142,7 +143,7 @@ class SegmentVerifier {
   base::Disk& disk_;
   LogVerdict& verdict_;
   base::Offset first_offset_;
-  bool newest_;
+  bool in_tail_;
   std::uint32_t chunks_ = 0;
   bool has_filter_values_ = false;
   std::optional<storage::IndexReader> index_;
@@ -161,12 +162,22 @@ base::Result<LogVerdict> verify_log(base::Disk& disk, const std::string& directo
       logs.push_back(parsed->first_offset);
   verdict.segments = static_cast<std::uint32_t>(logs.size());
   if (!logs.empty()) verdict.first_offset = verdict.next_offset = logs.front();
+  const std::size_t tail = storage::count_before_tail(disk, directory, logs);
   for (std::size_t i = 0; i < logs.size(); ++i) {
-    if (logs[i] != verdict.next_offset)
-      verdict.problems.push_back(fmt::format(
-          "{}: the segment before ends before offset {}, this one begins at {}",
-          segment_path(directory, logs[i], storage::log_suffix), verdict.next_offset.value, logs[i].value));
-    TRY(next_offset, SegmentVerifier(disk, verdict, logs[i], i + 1 == logs.size()).run());
+    if (logs[i] != verdict.next_offset) {
+      const auto path = segment_path(directory, logs[i], storage::log_suffix);
+      if (i > tail) {
+        verdict.notes.push_back(
+            fmt::format("{}: does not follow the segment before, which ends torn; it and what "
+                        "follows are dropped at the next start",
+                        path));
+        break;
+      }
+      verdict.problems.push_back(
+          fmt::format("{}: the segment before ends before offset {}, this one begins at {}", path,
+                      verdict.next_offset.value, logs[i].value));
+    }
+    TRY(next_offset, SegmentVerifier(disk, verdict, logs[i], i >= tail).run());
     verdict.next_offset = next_offset;
   }
   return verdict;
