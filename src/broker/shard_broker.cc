@@ -282,15 +282,18 @@ void ShardBroker::lose_stream_for(std::uint64_t client, base::LogId log, bool te
   const auto* stream = clients_.stream(log);
   if (!state || !stream) return;
   const auto vhost = stream->vhost, name = stream->name;
-  std::vector<Token> publishers, consumers;
+  // The client goes by the name: what it has on a new stream of that name is dropped, too.
+  const auto is_lost = [&](const LocalStream& each) { return each.name == name && each.vhost == vhost; };
+  std::vector<std::pair<Token, bool>> publishers, consumers;  // token, whether its owner must hear
   for (const auto& [token, used] : state->publishers) {
-    if (used == stream) publishers.push_back(token);
+    if (is_lost(*used)) publishers.emplace_back(token, tell_owner || used != stream);
   }
   for (const auto& [token, consumer] : state->consumers) {
-    if (consumer && &consumer->stream() == stream) consumers.push_back(token);
+    if (!consumer || !is_lost(consumer->stream())) continue;
+    consumers.emplace_back(token, tell_owner || &consumer->stream() != stream);
   }
-  for (const auto token : publishers) drop_publisher(*state, {client, token}, tell_owner);
-  for (const auto token : consumers) drop_consumer(*state, {client, token}, tell_owner);
+  for (const auto& [token, tell] : publishers) drop_publisher(*state, {client, token}, tell);
+  for (const auto& [token, tell] : consumers) drop_consumer(*state, {client, token}, tell);
   state->client->on_stream_lost(vhost, name);
 }
 

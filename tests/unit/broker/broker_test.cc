@@ -191,8 +191,10 @@ TEST_CASE("broker: restart keeps streams, messages, sequences, offsets and users
   CHECK(offset("a").value() == 2);
   CHECK(offset("s-1").value() == 9);
   CHECK(offset("none").error().code == base::Errc::stream_not_found);
-  CHECK(world.ask<std::uint64_t>(
-            [&](auto done) { world.at(1).publisher_sequence("/", "a", "ref", std::move(done)); }).value() == 42);
+  CHECK(world
+            .ask<std::uint64_t>(
+                [&](auto done) { world.at(1).publisher_sequence("/", "a", "ref", std::move(done)); })
+            .value() == 42);
 
   FakeClient client;
   const auto id = world.at(1).add_client(client);

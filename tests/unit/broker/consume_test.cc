@@ -135,11 +135,13 @@ TEST_CASE("consume: filters, refused expressions, unsubscribing before the answe
   CHECK((*consumer)->deliver(10, sink) == 2);
   CHECK(sink.bodies == std::vector<std::string>{"seoul", "busan"});
   CHECK((*consumer)->progress().chunks_skipped == 1);
-  CHECK(world.ask<std::uint64_t>([&](auto done) {
-    auto from_one = request;
-    from_one.offset = {Kind::offset, 1, 0};
-    world.at(1).resolve_offset(guest, from_one, std::move(done));
-  }).value() == 2);
+  CHECK(world
+            .ask<std::uint64_t>([&](auto done) {
+              auto from_one = request;
+              from_one.offset = {Kind::offset, 1, 0};
+              world.at(1).resolve_offset(guest, from_one, std::move(done));
+            })
+            .value() == 2);
 
   request.properties = {{"filter-expr", "country ="}};
   CHECK(world.subscribe(0, id, 3, request).error().code == base::Errc::precondition_failed);
@@ -267,7 +269,7 @@ TEST_CASE("flow: publishers stop while their log cannot keep up") {
     world.settle();
     for (std::uint64_t i = 0; i < 8; ++i) world.publish(0, id, 1, i, {std::string(20'000, 'x')});
     for (int i = 0; i < 3; ++i) {  // turns without any background work: no sync ends
-      world.ports.mail.run_all();
+      world.mail.run_all();
       for (std::uint32_t shard = 0; shard < 2; ++shard) world.at(shard).on_turn_end();
     }
     CHECK(client.take() == "stop");

@@ -100,15 +100,63 @@ class FakeSink final : public broker::ChunkSink {
   }
 };
 
+// Mail between the shards of a World: in order for each pair of shards, in any order between pairs.
+class PairedMail {
+ public:
+  PairedMail(std::uint32_t shard_count, std::uint64_t seed) : shard_count_(shard_count), random_(seed) {
+    queues_.resize(std::size_t{shard_count} * shard_count);
+    for (std::uint32_t i = 0; i < shard_count; ++i) boxes_.push_back(std::make_unique<Box>(*this, i));
+  }
+  base::Mail& of(std::uint32_t shard) { return *boxes_[shard]; }
+  std::size_t waiting() const {
+    std::size_t sum = 0;
+    for (const auto& queue : queues_) sum += queue.size();
+    return sum;
+  }
+  // Runs one task of a pair of shards drawn by chance; false when there is none.
+  bool run_one() {
+    const auto count = queues_.size();
+    const auto start = random_.next() % count;
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& queue = queues_[(start + i) % count];
+      if (queue.empty()) continue;
+      auto task = std::move(queue.front());
+      queue.pop_front();
+      task();
+      return true;
+    }
+    return false;
+  }
+  std::size_t run_all() {
+    std::size_t ran = 0;
+    while (run_one()) ++ran;
+    return ran;
+  }
+
+ private:
+  struct Box final : base::Mail {
+    Box(PairedMail& mail, std::uint32_t from) : mail_(mail), from_(from) {}
+    void send(base::ShardId to, base::Task task) override {
+      mail_.queues_[std::size_t{from_} * mail_.shard_count_ + to.value].push_back(std::move(task));
+    }
+    PairedMail& mail_;
+    std::uint32_t from_;
+  };
+  std::uint32_t shard_count_;
+  SeededRandom random_;
+  std::vector<std::deque<base::Task>> queues_;
+  std::vector<std::unique_ptr<Box>> boxes_;
+};
+
 class World {
  public:
-  explicit World(std::uint32_t shard_count = 1, broker::BrokerOptions options = {})
-      : options_(std::move(options)) {
+  explicit World(std::uint32_t shard_count = 1, broker::BrokerOptions options = {}, std::uint64_t seed = 1)
+      : ports(seed), mail(shard_count, seed), options_(std::move(options)) {
     options_.data_dir = "/data";
     REQUIRE(ports.disk.create_directories("/data"));
     for (std::uint32_t i = 0; i < shard_count; ++i) {
       shards_.push_back({base::ShardId{i}, shard_count, ports.clock, ports.random, ports.disk,
-                         ports.background, ports.mail, ports.logger});
+                         ports.background, mail.of(i), ports.logger});
     }
     auto store = storage::MetadataStore::open_in_memory();
     REQUIRE(store);
@@ -117,7 +165,7 @@ class World {
 
   // Stops as on SIGTERM and starts again on the same disk and metadata.
   void restart() {
-    while (ports.mail.run_all() + ports.background.run_all() > 0) continue;
+    while (mail.run_all() + ports.background.run_all() > 0) continue;
     brokers_.clear();
     auto store = set_->release_store();
     start(std::move(store));
@@ -129,9 +177,9 @@ class World {
   // Mail, background work and turns until nothing happens any more.
   void settle() {
     for (int round = 0; round < 1000; ++round) {
-      const auto ran = ports.background.run_all() + ports.mail.run_all();
+      const auto ran = ports.background.run_all() + mail.run_all();
       for (auto& each : brokers_) each->on_turn_end();
-      if (ran + ports.mail.waiting() + ports.background.waiting() == 0) return;
+      if (ran + mail.waiting() + ports.background.waiting() == 0) return;
     }
     FAIL("the world does not come to rest");
   }
@@ -194,6 +242,7 @@ class World {
   }
 
   TestShard ports;
+  PairedMail mail;
 
  private:
   void start(std::unique_ptr<storage::MetadataStore> store) {
