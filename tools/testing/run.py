@@ -123,7 +123,7 @@ def main():
                      and not (options.exclude and options.exclude in s.name)), key=rank)
     logs = options.build / "test-logs"
     logs.mkdir(parents=True, exist_ok=True)
-    print(f"==> running {len(suites)} test suites; logs in {logs}", flush=True)
+    print(f"==> running {len(suites)} test suites; logs in {os.path.relpath(logs, TOP)}", flush=True)
     passed = failed = skipped = 0
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 1) as pool:
