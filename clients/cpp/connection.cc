@@ -250,6 +250,57 @@ void Connection::remove_subscription(std::uint8_t id) {
   remove(subscriptions_, id);
 }
 
+namespace {
+
+// Holds the place of a user that is gone.
+class RetiredPublisher final : public PublisherEvents {
+ public:
+  const std::string& stream() const override { return nothing_; }
+  void on_lost(const Error&) override {}
+  void on_confirms(const streamproto::PublishConfirm&) override {}
+  void on_publish_errors(const streamproto::PublishError&) override {}
+
+ private:
+  std::string nothing_;
+};
+class RetiredSubscription final : public SubscriptionEvents {
+ public:
+  const std::string& stream() const override { return nothing_; }
+  void on_lost(const Error&) override {}
+  void on_deliver(const streamproto::Deliver&) override {}
+  void on_consumer_update(std::uint32_t, bool) override {}
+
+ private:
+  std::string nothing_;
+};
+
+}  // namespace
+
+void Connection::retire_publisher(std::uint8_t id) {
+  static RetiredPublisher retired;
+  if (!is_open()) return remove_publisher(id);
+  publishers_.users[id] = &retired;
+  streamproto::DeletePublisher request;
+  request.publisher_id = id;
+  start(executor_, [](auto connection, auto remove) -> Task<void> {
+    [[maybe_unused]] auto done =
+        co_await connection->template call<streamproto::DeletePublisherResponse>(remove);
+    connection->remove_publisher(remove.publisher_id);
+  }(shared_from_this(), request));
+}
+
+void Connection::retire_subscription(std::uint8_t id) {
+  static RetiredSubscription retired;
+  if (!is_open()) return remove_subscription(id);
+  subscriptions_.users[id] = &retired;
+  streamproto::Unsubscribe request;
+  request.subscription_id = id;
+  start(executor_, [](auto connection, auto remove) -> Task<void> {
+    [[maybe_unused]] auto done = co_await connection->template call<streamproto::UnsubscribeResponse>(remove);
+    connection->remove_subscription(remove.subscription_id);
+  }(shared_from_this(), request));
+}
+
 // --- requests ---
 
 Task<Result<ByteBuffer>> Connection::exchange(std::uint32_t correlation) {

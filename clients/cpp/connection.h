@@ -79,6 +79,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<std::uint8_t> add(SubscriptionEvents* subscription, std::size_t limit);
   void remove_publisher(std::uint8_t id);
   void remove_subscription(std::uint8_t id);
+  // For users that go without a word: the id stays taken until the server has let go of it, so that what
+  // still comes for it reaches nobody else.
+  void retire_publisher(std::uint8_t id);
+  void retire_subscription(std::uint8_t id);
   std::size_t publisher_count() const { return publishers_.count; }
   std::size_t subscription_count() const { return subscriptions_.count; }
 

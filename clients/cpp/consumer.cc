@@ -31,7 +31,7 @@ Consumer::Consumer(std::shared_ptr<Environment> environment, ConsumerOptions opt
       commit_timer_(environment_->executor()) {}
 
 Consumer::~Consumer() {
-  if (attached_) connection_->remove_subscription(id_);
+  if (attached_) connection_->retire_subscription(id_);
 }
 
 // --- attaching to a connection ---
@@ -139,15 +139,7 @@ void Consumer::fail(const Error& error) {
   if (failed_ || closed_) return;
   failed_ = error;
   commit_timer_.cancel();
-  if (std::exchange(attached_, false)) {
-    connection_->remove_subscription(id_);
-    streamproto::Unsubscribe request;
-    request.subscription_id = id_;
-    start(environment_->executor(), [](auto connection, auto unsubscribe) -> Task<void> {
-      [[maybe_unused]] auto done =
-          co_await connection->template call<streamproto::UnsubscribeResponse>(unsubscribe);
-    }(connection_, request));
-  }
+  if (std::exchange(attached_, false)) connection_->retire_subscription(id_);
   if (options_.on_failed) options_.on_failed(*failed_);
 }
 

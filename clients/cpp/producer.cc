@@ -33,7 +33,7 @@ Producer::Producer(std::shared_ptr<Environment> environment, ProducerOptions opt
 }
 
 Producer::~Producer() {
-  if (attached_) connection_->remove_publisher(id_);
+  if (attached_) connection_->retire_publisher(id_);
 }
 
 // --- attaching to a connection ---
