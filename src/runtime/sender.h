@@ -34,7 +34,7 @@ class Sender {
  public:
   // File ranges of at least this many bytes go by sendfile. Below, copying through scratch memory is cheaper
   // than a system call of its own per range.
-  static constexpr std::size_t sendfile_bytes_min = 64 << 10;
+  static constexpr std::size_t sendfile_bytes_min = 16 << 10;
   static constexpr std::size_t read_gap_bytes_max = 4 << 10;  // read over rather than seek
 
   // `scratch` is free for use during each call of flush.
