@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes on the HTTP ports, in any cut. Nothing may crash; whether a request is taken does not depend on how its
-// input was cut; a body that is taken for a command's request is the same after writing and reading it again.
+// Any bytes on the HTTP ports, in any cut. Nothing may crash; whether a request is taken does not depend on
+// how its input was cut; a body that is taken for a command's request is the same after writing and reading
+// it again.
 #include "base/check.h"
 #include "http/endpoints.h"
 #include "http/session.h"
