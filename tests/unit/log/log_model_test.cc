@@ -12,9 +12,6 @@
 namespace sluice::log {
 namespace {
 
-// Whether a power cut may leave a sealed segment short while the next one has survived.
-constexpr bool power_cuts_between_segments = false;
-
 class Life {
  public:
   explicit Life(unsigned seed) : random_(seed), t_(random_options()) {
@@ -50,7 +47,6 @@ class Life {
     options.chunk_bytes_max = 200 + below(2000);
     options.storage.segment_bytes_max = 2000 + below(20'000);
     options.storage.segment_chunks_max = 5 + below(50);
-    if (options.durability == Durability::synced && !power_cuts_between_segments) options.storage = {};
     options.linger_ms = below(4) == 0 ? 20 : 0;
     return options;
   }
