@@ -184,9 +184,9 @@ void Node::SimMail::push() {
     arrival_us =
         std::max(arrival_us + 1, world.now_us() + world.dice.between(1, world.dice.one_in(20) ? 5000 : 100));
     world.after(arrival_us - world.now_us(), node_.owner_,
-                [&node = node_, to, tasks = std::move(tasks)]() mutable {
-                  node.turn(base::ShardId{to}, [&] {
-                    for (base::Task& task : tasks) task();
+                [&node = node_, shard = base::ShardId{to}, due = std::move(tasks)]() mutable {
+                  node.turn(shard, [&] {
+                    for (base::Task& task : due) task();
                   });
                 });
   }

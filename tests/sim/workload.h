@@ -45,7 +45,6 @@ class Workload {
   std::vector<std::shared_ptr<Reader>> readers_;
   std::vector<std::string> free_names_;  // of deleted streams, to be used again
   std::uint32_t clients_ = 0, named_streams_ = 0;
-  bool healing_ = false;
   std::uint64_t checked_messages_ = 0;
 };
 

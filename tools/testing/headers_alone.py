@@ -34,8 +34,12 @@ def flags_by_folder(build):
     return flags
 
 
+# What the tests share sees all that is tested: it is compiled as the tests of the uppermost layer are.
+SUPPORT, UPPERMOST = TOP / "tests/support", TOP / "tests/unit/stream"
+
+
 def flags_for(header, flags):
-    folder = header.parent
+    folder = UPPERMOST if header.parent == SUPPORT else header.parent
     while folder != TOP.parent:
         if folder in flags:
             return flags[folder]

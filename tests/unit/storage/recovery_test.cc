@@ -177,7 +177,7 @@ TEST_CASE("An index that is missing, short, long or damaged is put right") {
   t.open();
   for (std::uint64_t i = 0; i < 120; ++i) t.append(1, i % 7 == 3 ? "KR" : "", "publisher", i);
   REQUIRE(t.log->close());
-  const std::uint64_t segment = GENERATE(0, 50, 100);
+  const std::uint64_t segment = GENERATE(0U, 50U, 100U);
   const auto path = t.path(segment, index_suffix);
   const auto good = t.shard.disk.bytes(path);
   SECTION("missing") {
@@ -264,7 +264,7 @@ TEST_CASE("Files of another version are refused with a clear text") {
   t.options.segment_chunks_max = 10;
   t.open();
   for (int i = 0; i < 15; ++i) t.append();
-  const std::uint64_t segment = GENERATE(0, 10);
+  const std::uint64_t segment = GENERATE(0U, 10U);
   auto bytes = t.shard.disk.bytes(t.path(segment));
   storage::encode_file_header({storage::FileKind::log, 2, base::Offset{segment}}, bytes.data());
   t.shard.disk.set_bytes(t.path(segment), bytes);
