@@ -23,6 +23,9 @@ using Offset = Id<struct OffsetTag>;
 using Epoch = Id<struct EpochTag>;
 // Creation number of a log in this broker; names its directory, is never reused.
 using LogId = Id<struct LogIdTag>;
+// A work queue for its life (the number of its record, one sequence with logs); one declared later under the
+// same name has another.
+using QueueId = Id<struct QueueIdTag>;
 using ShardId = Id<struct ShardIdTag, std::uint32_t>;
 
 constexpr Offset operator+(Offset offset, std::uint64_t n) {

@@ -19,8 +19,7 @@
 
 namespace sluice::broker {
 
-// Names a queue for its life; a queue of the same name declared later has another id.
-using QueueId = base::Id<struct QueueIdTag>;
+using QueueId = base::QueueId;
 
 enum class QueueType : std::uint8_t { classic, quorum, stream };
 
