@@ -280,13 +280,15 @@ Result<FieldTable> read_field_table(ByteReader& from) {
 void write_field_table(ByteWriter& to, const FieldTable& table) {
   const std::size_t at = to.size();
   to.write(std::uint32_t{0});
-  for (const auto& [name, value] : table.entries) {
-    const std::string_view key = std::string_view(name).substr(0, 255);
-    to.write(static_cast<std::uint8_t>(key.size()));
-    to.write_bytes(as_bytes(key));
-    write_value(to, value);
-  }
+  for (const auto& [key, value] : table.entries) write_field_entry(to, key, value);
   to.patch(at, static_cast<std::uint32_t>(to.size() - at - 4));
+}
+
+void write_field_entry(ByteWriter& to, std::string_view key, const FieldValue& value) {
+  key = key.substr(0, 255);
+  to.write(static_cast<std::uint8_t>(key.size()));
+  to.write_bytes(as_bytes(key));
+  write_value(to, value);
 }
 
 std::string to_text(const FieldValue& value) {

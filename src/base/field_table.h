@@ -93,6 +93,8 @@ Result<FieldTable> decode_field_table(ByteView bytes);
 // Reads length and table from a reader of a method or header frame.
 Result<FieldTable> read_field_table(ByteReader& from);
 void write_field_table(ByteWriter& to, const FieldTable& table);  // with its length
+// One entry of a table: key (cut at 255 bytes), type letter, value.
+void write_field_entry(ByteWriter& to, std::string_view key, const FieldValue& value);
 
 // As RabbitMQ prints values in its messages and listings: true, 5, <<"text">> as text, [{"k","v"}] as k=v
 // lists.

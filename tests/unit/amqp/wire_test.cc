@@ -6,9 +6,13 @@
 
 #include "amqp/wire/content.h"
 #include "amqp/wire/methods.h"
+#include "message/properties.h"
 
 using namespace sluice;
 using namespace sluice::amqp::wire;
+using message::BasicProperties;
+using message::decode_properties;
+using message::encode_properties;
 
 namespace {
 
