@@ -116,6 +116,7 @@ class Broker {
   virtual void list_connections(Done<std::vector<ConnectionRow>> done) = 0;
   virtual void list_publishers(Done<std::vector<PublisherRow>> done) = 0;
   virtual void list_consumers(Done<std::vector<ConsumerRow>> done) = 0;
+  virtual void list_channels(Done<std::vector<ChannelRow>> done) = 0;
   virtual void list_streams(Done<std::vector<StreamRow>> done) = 0;
   virtual void list_groups(Done<std::vector<GroupRow>> done) = 0;
   virtual void list_group_members(std::string_view vhost, std::string_view stream, std::string_view reference,

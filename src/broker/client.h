@@ -31,10 +31,11 @@ class Client {
   // An operator (or a deleted vhost) closes the connection.
   virtual void on_close_requested(std::string_view reason) = 0;
 
-  // For listings; these three may be called from inside Broker calls.
+  // For listings; these four may be called from inside Broker calls.
   virtual ConnectionRow describe() const = 0;
   virtual void list_publishers(std::vector<PublisherRow>& into) const = 0;
   virtual void list_consumers(std::vector<ConsumerRow>& into) const = 0;
+  virtual void list_channels(std::vector<ChannelRow>& into) const { static_cast<void>(into); }
 };
 
 }  // namespace sluice::broker

@@ -39,6 +39,8 @@ struct Caller {
   ClientId client;
   Identity identity;
   std::string vhost;
+  // Understands basic.cancel from the server: a timed-out consumer is cancelled, else its channel is refused.
+  bool cancel_notify = false;
 };
 
 struct ExchangeSpec {
@@ -96,6 +98,7 @@ struct Delivery {
       message;  // properties as they must be sent (x-death, x-delivery-count, ... already in the headers)
   bool redelivered = false;
   std::uint32_t messages_left = 0;  // for get
+  QueueType queue_type = QueueType::classic;
 };
 
 enum class Settlement : std::uint8_t {
@@ -143,7 +146,16 @@ class Messaging {
   // nothing took it: the session sends basic.return; the confirm comes all the same. Refusals: 404, 403, 406.
   virtual Outcome<bool> publish(const Caller& caller, const PublishRequest& request) = 0;
 
+  // No delivery before the answer.
   virtual void consume(const Caller& caller, ConsumeRequest request, Answer<> answer) = 0;
+  // Direct reply-to: `tag` on the channel consumes replies from now on. Returns the routing key that
+  // requesters put in place of amq.rabbitmq.reply-to: "amq.rabbitmq.reply-to.<opaque>", where opaque leads to
+  // shard, client and channel and cannot be guessed. Ended by cancel and close_channel like any consumer; at
+  // most one per channel (the session sees to that). publish() to the default exchange with such a key, from
+  // any shard, becomes on_delivered (queue id 0, never settled) when the requester is still there and nothing
+  // when it is not: at most once, confirmed at once. declare_queue, passive, of such a name answers 404 or an
+  // empty queue with one consumer.
+  virtual std::string open_reply_to(const Caller& caller, std::uint16_t channel, std::string_view tag) = 0;
   // Deliveries already on their way may still come; the session drops those.
   virtual void cancel(const Caller& caller, std::uint16_t channel, std::string_view tag) = 0;
   // nullopt: empty.

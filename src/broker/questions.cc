@@ -116,6 +116,12 @@ void ShardBroker::list_consumers(Done<std::vector<ConsumerRow>> done) {
   });
 }
 
+void ShardBroker::list_channels(Done<std::vector<ChannelRow>> done) {
+  gather<ChannelRow>(std::move(done), [](ShardBroker& there, std::vector<ChannelRow>& rows) {
+    for (const auto& [id, state] : there.clients_.all()) state.client->list_channels(rows);
+  });
+}
+
 void ShardBroker::list_streams(Done<std::vector<StreamRow>> done) {
   gather<StreamRow>(std::move(done), [](ShardBroker& there, std::vector<StreamRow>& rows) {
     there.owner_.list_streams(rows);

@@ -77,6 +77,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void list_connections(Done<std::vector<ConnectionRow>> done) override;
   void list_publishers(Done<std::vector<PublisherRow>> done) override;
   void list_consumers(Done<std::vector<ConsumerRow>> done) override;
+  void list_channels(Done<std::vector<ChannelRow>> done) override;
   void list_streams(Done<std::vector<StreamRow>> done) override;
   void list_groups(Done<std::vector<GroupRow>> done) override;
   void list_group_members(std::string_view vhost, std::string_view stream, std::string_view reference,

@@ -93,6 +93,19 @@ struct ConnectionRow {
   std::uint32_t heartbeat = 0, frame_max = 0, subscriptions = 0, publishers = 0;
   std::int64_t connected_at = 0;
   std::vector<std::pair<std::string, std::string>> client_properties;
+  std::string protocol = "stream";  // or "AMQP 0-9-1"
+  std::string user_provided_name;
+  std::uint32_t channels = 0, channel_max = 0;
+  std::uint64_t recv_oct = 0, recv_cnt = 0, send_oct = 0, send_cnt = 0, send_pend = 0;
+};
+struct ChannelRow {
+  std::string connection, user, vhost;
+  std::uint32_t number = 0, consumer_count = 0;
+  std::uint64_t messages_unacknowledged = 0, messages_unconfirmed = 0;
+  std::uint64_t messages_uncommitted = 0, acks_uncommitted = 0;  // of an open transaction
+  std::uint32_t prefetch_count = 0, global_prefetch_count = 0;
+  bool transactional = false, confirm = false;
+  std::string state;  // running | closing
 };
 struct PublisherRow {
   std::string connection, vhost, stream, reference;

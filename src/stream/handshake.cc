@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "stream/sasl.h"
+#include "broker/sasl.h"
 
 namespace sluice::stream {
 
@@ -67,7 +67,8 @@ void Handshake::on(std::uint32_t correlation, const PeerProperties& request) {
 }
 
 void Handshake::on(std::uint32_t correlation, const SaslHandshake&) {
-  connection_.send(SaslHandshakeResponse{ResponseCode::ok, {sasl_mechanisms.begin(), sasl_mechanisms.end()}},
+  connection_.send(SaslHandshakeResponse{ResponseCode::ok,
+                                         {broker::sasl_mechanisms.begin(), broker::sasl_mechanisms.end()}},
                    correlation);
   connection_.enter(State::authenticating);
 }
@@ -79,10 +80,10 @@ void Handshake::on(std::uint32_t correlation, const SaslAuthenticate& request) {
     connection_.send(SaslAuthenticateResponse{code, {}}, correlation);
     connection_.finish();
   };
-  if (!is_sasl_mechanism(request.mechanism)) {
+  if (!broker::is_sasl_mechanism(request.mechanism)) {
     return end_with(ResponseCode::sasl_mechanism_not_supported, request.mechanism);
   }
-  auto credentials = parse_sasl(request.mechanism, request.data.value_or(ByteView{}));
+  auto credentials = broker::parse_sasl(request.mechanism, request.data.value_or(ByteView{}));
   if (!credentials) return end_with(ResponseCode::sasl_error, credentials.error().text);
   credentials->loopback = connection_.peer().loopback;
   auto identity = connection_.broker().authenticate(*credentials);
@@ -159,7 +160,7 @@ bool Handshake::reauthenticate(std::uint32_t correlation, const SaslAuthenticate
   if (request.mechanism != connection_.mechanism) {
     return refuse_with(ResponseCode::sasl_cannot_change_mechanism, request.mechanism);
   }
-  auto credentials = parse_sasl(request.mechanism, request.data.value_or(ByteView{}));
+  auto credentials = broker::parse_sasl(request.mechanism, request.data.value_or(ByteView{}));
   if (!credentials) return refuse_with(ResponseCode::sasl_error, credentials.error().text);
   credentials->loopback = connection_.peer().loopback;
   auto identity = connection_.broker().authenticate(*credentials);

@@ -211,6 +211,7 @@ class FakeBroker final : public broker::Broker {
   void list_connections(broker::Done<std::vector<broker::ConnectionRow>> done) override { done({}); }
   void list_publishers(broker::Done<std::vector<broker::PublisherRow>> done) override { done({}); }
   void list_consumers(broker::Done<std::vector<broker::ConsumerRow>> done) override { done({}); }
+  void list_channels(broker::Done<std::vector<broker::ChannelRow>> done) override { done({}); }
   void list_streams(broker::Done<std::vector<broker::StreamRow>> done) override { done({}); }
   void list_groups(broker::Done<std::vector<broker::GroupRow>> done) override { done({}); }
   void list_group_members(std::string_view, std::string_view, std::string_view,

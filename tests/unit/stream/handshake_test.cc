@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The handshake: its order, its limits, its refusals; the ends of a connection; heartbeats.
 #include "harness.h"
-#include "stream/sasl.h"
+#include "broker/sasl.h"
 
 using namespace sluice;
 using namespace sluice::streamproto;
@@ -149,20 +149,20 @@ TEST_CASE("other refusals of authentication come at once and close") {
 }
 
 TEST_CASE("SASL data of the three mechanisms") {
-  const auto amqplain = stream::parse_sasl(
+  const auto amqplain = broker::parse_sasl(
       "AMQPLAIN", from_hex("05 4C4F47494E 53 00000001 61 08 50415353574F5244 53 00000001 62"));
   REQUIRE(amqplain.has_value());
   CHECK(amqplain->user == "a");
   CHECK(amqplain->password == "b");
-  CHECK_FALSE(stream::parse_sasl("AMQPLAIN", from_hex("05 4C4F47494E 53 00000001 61")));
-  CHECK_FALSE(stream::parse_sasl("AMQPLAIN", from_hex("05 4C4F47494E 53 000000FF 61")));
-  CHECK_FALSE(stream::parse_sasl("AMQPLAIN", from_hex("05 4C4F47494E 49 00000001 61")));
-  CHECK(stream::parse_sasl("ANONYMOUS", {})->anonymous);
-  const auto plain = stream::parse_sasl("PLAIN", from_hex("78 00 75 00 70 00 71"));
+  CHECK_FALSE(broker::parse_sasl("AMQPLAIN", from_hex("05 4C4F47494E 53 00000001 61")));
+  CHECK_FALSE(broker::parse_sasl("AMQPLAIN", from_hex("05 4C4F47494E 53 000000FF 61")));
+  CHECK_FALSE(broker::parse_sasl("AMQPLAIN", from_hex("05 4C4F47494E 49 00000001 61")));
+  CHECK(broker::parse_sasl("ANONYMOUS", {})->anonymous);
+  const auto plain = broker::parse_sasl("PLAIN", from_hex("78 00 75 00 70 00 71"));
   REQUIRE(plain.has_value());
   CHECK(plain->user == "u");
   CHECK(plain->password == std::string_view("p\0q", 3));
-  CHECK_FALSE(stream::parse_sasl("PLAIN", from_hex("00 75")));
+  CHECK_FALSE(broker::parse_sasl("PLAIN", from_hex("00 75")));
 }
 
 TEST_CASE("a refused virtual host is answered late and closes") {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/sasl.h"
+#include "broker/sasl.h"
 
 #include <algorithm>
 
-namespace sluice::stream {
+namespace sluice::broker {
 namespace {
 
-base::Result<broker::Credentials> parse_plain(std::string_view text) {
+base::Result<Credentials> parse_plain(std::string_view text) {
   const std::size_t first = text.find('\0');
   const std::size_t second = first == text.npos ? text.npos : text.find('\0', first + 1);
   if (second == text.npos) return base::fail(base::Errc::malformed, "PLAIN without two NULs");
-  broker::Credentials credentials;
+  Credentials credentials;
   credentials.user = text.substr(first + 1, second - first - 1);
   credentials.password = text.substr(second + 1);
   return credentials;
 }
 
-base::Result<broker::Credentials> parse_amqplain(base::ByteView data) {
-  broker::Credentials credentials;
+base::Result<Credentials> parse_amqplain(base::ByteView data) {
+  Credentials credentials;
   bool has_user = false, has_password = false;
   base::ByteReader reader(data);
   while (!reader.at_end()) {
@@ -40,12 +40,12 @@ bool is_sasl_mechanism(std::string_view name) {
   return std::find(sasl_mechanisms.begin(), sasl_mechanisms.end(), name) != sasl_mechanisms.end();
 }
 
-base::Result<broker::Credentials> parse_sasl(std::string_view mechanism, base::ByteView data) {
+base::Result<Credentials> parse_sasl(std::string_view mechanism, base::ByteView data) {
   if (mechanism == "PLAIN") return parse_plain(base::as_text(data));
   if (mechanism == "AMQPLAIN") return parse_amqplain(data);
-  broker::Credentials credentials;
+  Credentials credentials;
   credentials.anonymous = true;
   return credentials;
 }
 
-}  // namespace sluice::stream
+}  // namespace sluice::broker
