@@ -18,9 +18,14 @@
 
 namespace sluice::broker {
 
+class Messaging;
+
 class Broker {
  public:
   virtual ~Broker() = default;
+
+  // Work queues and exchanges (messaging.h), for clients of this broker.
+  virtual Messaging& messaging() = 0;
 
   // -- sessions
 

@@ -5,8 +5,8 @@
 // turns.
 //
 // Not here, but the broker's: names, rights, routing, where dead letters go, what a session is. The listener
-// is called from publish, settle, add_consumer, end_turn and tick; it must not call back into WorkQueues
-// (it keeps what it wants to do for after the call), except where said.
+// is called from publish, settle, add_consumer, end_turn and tick (deliveries only from end_turn); it must
+// not call back into WorkQueues (it keeps what it wants to do for after the call), except where said.
 #pragma once
 
 #include <cstdint>
@@ -76,6 +76,7 @@ struct ConsumerOptions {
   std::uint32_t prefetch = 0;  // unsettled deliveries allowed; 0: no limit
   std::int32_t priority = 0;
   std::optional<std::int64_t> timeout_ms;
+  bool ask_first = false;  // WorkListener::may_deliver is asked before each delivery
 };
 
 // Valid during the call.
@@ -105,8 +106,11 @@ struct QueueStats {
 class WorkListener {
  public:
   virtual ~WorkListener() = default;
-  // One indirect call per message is what it costs to keep broker types out of here (2 ns).
-  virtual void on_delivery(ConsumerId consumer, const WorkDelivery& delivery) = 0;
+  // One indirect call per message is what it costs to keep broker types out of here (2 ns). False: the
+  // consumer takes no more, as after set_ready(consumer, false).
+  virtual bool on_delivery(ConsumerId consumer, const WorkDelivery& delivery) = 0;
+  // Only for consumers with ask_first (a limit that several consumers share). False: as on_delivery.
+  virtual bool may_deliver(ConsumerId consumer) = 0;
   // Everything a publish promised holds now. In the order of publishing per origin channel. Called at most
   // once per turn and sync.
   virtual void on_confirms(std::span<const Confirm> confirms) = 0;
@@ -153,7 +157,8 @@ class WorkQueues {
   virtual base::Result<> add_consumer(base::QueueId queue, ConsumerId consumer,
                                       const ConsumerOptions& options) = 0;
   // requeue: its unsettled messages return to the queue at once (channel or connection closed); else they
-  // stay unsettled, under the consumer's id, until settled (basic.cancel).
+  // stay unsettled, under the consumer's id, until settled (basic.cancel) or until this is called again with
+  // requeue = true; that is also how the holder of a get() gives back what it has.
   virtual void remove_consumer(ConsumerId consumer, bool requeue) = 0;
   // Not ready: nothing is delivered (the session's outbox is full). Also stops no_ack consumers.
   virtual void set_ready(ConsumerId consumer, bool ready) = 0;

@@ -72,6 +72,8 @@ class FakeBroker final : public broker::Broker {
   }
 
   // ---- broker::Broker
+  broker::Messaging* fake_messaging = nullptr;
+  broker::Messaging& messaging() override { return *fake_messaging; }
   broker::ClientId add_client(broker::Client& added) override {
     client = &added;
     ++clients;
