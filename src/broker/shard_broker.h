@@ -17,6 +17,7 @@
 #include "broker/client_registry.h"
 #include "broker/disk_alarm.h"
 #include "broker/metadata_writer.h"
+#include "broker/shard_messaging.h"
 #include "broker/shard_set.h"
 #include "broker/stream_owner.h"
 
@@ -30,6 +31,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   base::Result<> start();
 
   // -- Broker
+  Messaging& messaging() override { return messaging_; }
   ClientId add_client(Client& client) override;
   void remove_client(ClientId client) override;
   base::Result<Identity> authenticate(const Credentials& credentials) override;
@@ -163,6 +165,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   LocalAccess access_;
   StreamOwner owner_;
   ClientRegistry clients_;
+  ShardMessaging messaging_{*this};
   std::unique_ptr<MetadataWriter> writer_;   // shard 0 only
   std::unique_ptr<DiskAlarm> alarm_source_;  // shard 0 only
   std::unordered_map<base::LogId, std::string> down_;
