@@ -81,7 +81,9 @@ int run(int argc, char** argv) {
       cxxopts::value(settings.window_messages)->default_value("10000"))(
       "credit", "initial credit of readers", cxxopts::value(settings.credit)->default_value("10"))(
       "filter-credit", "initial credit of filtered readers",
-      cxxopts::value(settings.filter_credit)->default_value("200"))("json", "one JSON line per scenario")(
+      cxxopts::value(settings.filter_credit)->default_value("200"))(
+      "kept-mib", "kept of streams that are published to; 0: all",
+      cxxopts::value(settings.kept_mib)->default_value("128"))("json", "one JSON line per scenario")(
       "list", "print the scenarios")("help", "print this");
   const auto parsed = options.parse(argc, argv);
   if (parsed.count("help") != 0) return fmt::print("{}", options.help()), 0;

@@ -22,6 +22,9 @@ struct Settings {
   std::uint32_t window_messages = 10'000;
   std::uint16_t credit = 10;          // of readers, as most clients start
   std::uint16_t filter_credit = 200;  // of filtered readers, as our client starts; runs of matches are small
+  // Streams published to keep this much (0: all): a stream in its steady state, which also lets the page
+  // cache use its pages again.
+  std::uint64_t kept_mib = 128;
 };
 
 struct Measurement {
