@@ -18,28 +18,16 @@ constexpr std::array<std::string_view, amqp_property_count> property_names = {
     "creation-time",    "group-id",         "group-sequence",
     "reply-to-group-id"};
 
-enum Section : std::uint8_t {
-  header = 0x70,
-  delivery_annotations,
-  message_annotations,
-  properties,
-  application_properties,
-  data,
-  sequence,
-  value,
-  footer
-};
-
-constexpr std::array<std::pair<std::string_view, Section>, 9> section_symbols = {{
-    {"amqp:header:list", header},
-    {"amqp:delivery-annotations:map", delivery_annotations},
-    {"amqp:message-annotations:map", message_annotations},
-    {"amqp:properties:list", properties},
-    {"amqp:application-properties:map", application_properties},
-    {"amqp:data:binary", data},
-    {"amqp:amqp-sequence:list", sequence},
-    {"amqp:amqp-value:*", value},
-    {"amqp:footer:map", footer},
+constexpr std::array<std::pair<std::string_view, AmqpSection>, 9> section_symbols = {{
+    {"amqp:header:list", AmqpSection::header},
+    {"amqp:delivery-annotations:map", AmqpSection::delivery_annotations},
+    {"amqp:message-annotations:map", AmqpSection::message_annotations},
+    {"amqp:properties:list", AmqpSection::properties},
+    {"amqp:application-properties:map", AmqpSection::application_properties},
+    {"amqp:data:binary", AmqpSection::data},
+    {"amqp:amqp-sequence:list", AmqpSection::sequence},
+    {"amqp:amqp-value:*", AmqpSection::value},
+    {"amqp:footer:map", AmqpSection::footer},
 }};
 
 bool take(base::ByteView& bytes, std::size_t size, base::ByteView& part) {
@@ -129,7 +117,7 @@ AmqpValue plain_of(AmqpValue::Kind kind) {
   return value;
 }
 
-AmqpValue decode(std::uint8_t code, base::ByteView part) {
+AmqpValue decode_part(std::uint8_t code, base::ByteView part) {
   using Kind = AmqpValue::Kind;
   const std::uint8_t* at = part.data();
   switch (code) {
@@ -181,36 +169,51 @@ AmqpValue decode(std::uint8_t code, base::ByteView part) {
     case 0xB3:
       return text_of(Kind::string, part);
     default:
-      return plain_of(Kind::other);
+      return text_of(Kind::other, part);
   }
 }
+AmqpValue decode(std::uint8_t code, base::ByteView part) {
+  AmqpValue value = decode_part(code, part);
+  value.code = code;
+  return value;
+}
 
-// Opens a list or map: its items, and how many values it says they are.
+// Opens a list or map: its items, and how many values it says they are. `part` is what take_data gives.
+bool open_compound(std::uint8_t code, base::ByteView part, bool map, base::ByteView& items,
+                   std::uint32_t& count) {
+  if (!map && code == 0x45) return items = {}, count = 0, true;
+  const bool small = code == (map ? 0xC1 : 0xC0);
+  if (!small && code != (map ? 0xD1 : 0xD0)) return false;
+  if (part.size() < (small ? 1U : 4U)) return false;
+  count = small ? part[0] : base::load_be<std::uint32_t>(part.data());
+  items = part.subspan(small ? 1 : 4);
+  return true;
+}
 bool open_compound(base::ByteView bytes, bool map, base::ByteView& items, std::uint32_t& count) {
   if (bytes.empty()) return false;
   const std::uint8_t code = bytes[0];
   bytes = bytes.subspan(1);
-  if (!map && code == 0x45) return items = {}, count = 0, true;
-  const bool small = code == (map ? 0xC1 : 0xC0);
-  if (!small && code != (map ? 0xD1 : 0xD0)) return false;
-  if (!take_data(bytes, code, items) || items.size() < (small ? 1U : 4U)) return false;
-  count = small ? items[0] : base::load_be<std::uint32_t>(items.data());
-  items = items.subspan(small ? 1 : 4);
-  return true;
+  base::ByteView part;
+  return take_data(bytes, code, part) && open_compound(code, part, map, items, count);
 }
 
 // The descriptor of a section: 0x00, then its code as ulong or its name as symbol.
-bool read_section_code(base::ByteView& bytes, std::uint64_t& code) {
+bool read_section_code(base::ByteView& bytes, AmqpSection& which) {
   if (bytes.empty() || bytes[0] != described_constructor) return false;
   bytes = bytes.subspan(1);
   AmqpValue descriptor;
   if (!read_amqp_value(bytes, descriptor)) return false;
-  if (descriptor.kind == AmqpValue::Kind::uinteger) return code = descriptor.uinteger, true;
+  if (descriptor.kind == AmqpValue::Kind::uinteger) {
+    constexpr auto first = static_cast<std::uint64_t>(AmqpSection::header);
+    constexpr auto last = static_cast<std::uint64_t>(AmqpSection::footer);
+    which = static_cast<AmqpSection>(descriptor.uinteger);
+    return descriptor.uinteger >= first && descriptor.uinteger <= last;
+  }
   if (descriptor.kind != AmqpValue::Kind::string) return false;
   const auto known =
       std::ranges::find(section_symbols, descriptor.text, [](const auto& row) { return row.first; });
   if (known == section_symbols.end()) return false;
-  code = known->second;
+  which = known->second;
   return true;
 }
 
@@ -254,6 +257,10 @@ AmqpListCursor::AmqpListCursor(base::ByteView list) {
   if (!open_compound(list, false, rest_, left_)) left_ = 0;
 }
 
+AmqpListCursor::AmqpListCursor(const AmqpValue& list) {
+  if (!open_compound(list.code, base::as_bytes(list.text), false, rest_, left_)) left_ = 0;
+}
+
 bool AmqpListCursor::next(AmqpValue& into) {
   if (left_ == 0) return false;
   --left_;
@@ -266,6 +273,10 @@ AmqpMapCursor::AmqpMapCursor(base::ByteView map) {
   if (!open_compound(map, true, rest_, left_)) left_ = 0;
 }
 
+AmqpMapCursor::AmqpMapCursor(const AmqpValue& map) {
+  if (!open_compound(map.code, base::as_bytes(map.text), true, rest_, left_)) left_ = 0;
+}
+
 bool AmqpMapCursor::next(AmqpValue& key, AmqpValue& into) {
   if (left_ < 2) return false;
   left_ -= 2;
@@ -274,28 +285,59 @@ bool AmqpMapCursor::next(AmqpValue& key, AmqpValue& into) {
   return false;
 }
 
+AmqpArrayCursor::AmqpArrayCursor(const AmqpValue& array) {
+  const bool small = array.code == 0xE0;
+  rest_ = base::as_bytes(array.text);
+  if ((!small && array.code != 0xF0) || rest_.size() < (small ? 2U : 5U)) return;
+  left_ = small ? rest_[0] : base::load_be<std::uint32_t>(rest_.data());
+  code_ = rest_[small ? 1 : 4];
+  rest_ = rest_.subspan(small ? 2 : 5);
+  // Items may have no bytes of their own: no more of them than a small array can have.
+  if (code_ == described_constructor || left_ > rest_.size() + 255) left_ = 0;
+}
+
+bool AmqpArrayCursor::next(AmqpValue& into) {
+  if (left_ == 0) return false;
+  --left_;
+  base::ByteView part;
+  if (!take_data(rest_, code_, part)) return left_ = 0, false;
+  into = decode(code_, part);
+  return true;
+}
+
+bool read_amqp_section(base::ByteView& bytes, AmqpSection& which, base::ByteView& content) {
+  if (!read_section_code(bytes, which)) return false;
+  content = bytes;
+  if (!skip_value(bytes, described_depth_max)) return false;
+  content = content.first(content.size() - bytes.size());
+  return true;
+}
+
 AmqpSections AmqpSections::parse(base::ByteView message) {
   AmqpSections found;
   const std::array<base::ByteView*, 5> places = {&found.header, &found.delivery_annotations,
                                                  &found.message_annotations, &found.properties,
                                                  &found.application_properties};
   while (!message.empty()) {
-    std::uint64_t code = 0;
-    if (!read_section_code(message, code) || code < Section::header || code > Section::footer) {
+    const base::ByteView begin = message;
+    AmqpSection which{};
+    if (!read_section_code(message, which)) {
       found.malformed = true;
       return found;
     }
-    if (code >= Section::data) {
-      found.has_body = code != Section::footer;
+    if (which >= AmqpSection::data) {
+      found.has_body = which != AmqpSection::footer;
+      if (found.has_body) found.body = begin;
       return found;
     }
-    const base::ByteView begin = message;
+    const base::ByteView content = message;
     if (!skip_value(message, described_depth_max)) {
       found.malformed = true;
       return found;
     }
-    base::ByteView& place = *places[code - Section::header];
-    if (place.empty()) place = begin.first(begin.size() - message.size());
+    base::ByteView& place =
+        *places[static_cast<std::size_t>(which) - static_cast<std::size_t>(AmqpSection::header)];
+    if (place.empty()) place = content.first(content.size() - message.size());
   }
   return found;
 }

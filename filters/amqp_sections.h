@@ -30,13 +30,14 @@ struct AmqpValue {
     other  // char, decimals, lists, maps, arrays, described: present, but nothing to compare with
   };
   Kind kind = Kind::absent;
+  std::uint8_t code = 0;  // the constructor, for who needs the exact type
   union {
     bool boolean;
     std::int64_t integer = 0;
     std::uint64_t uinteger;
     double real;
   };
-  std::string_view text;  // string, binary, uuid
+  std::string_view text;  // string, binary, uuid; other: the bytes behind the constructor and the size
 };
 
 // Fields of the properties section, in the order of the standard.
@@ -67,6 +68,7 @@ bool read_amqp_value(base::ByteView& bytes, AmqpValue& value);
 class AmqpListCursor {
  public:
   explicit AmqpListCursor(base::ByteView list);  // from its constructor on
+  explicit AmqpListCursor(const AmqpValue& list);
   bool next(AmqpValue& value);
 
  private:
@@ -76,12 +78,42 @@ class AmqpListCursor {
 class AmqpMapCursor {
  public:
   explicit AmqpMapCursor(base::ByteView map);
+  explicit AmqpMapCursor(const AmqpValue& map);
   bool next(AmqpValue& key, AmqpValue& value);
 
  private:
   base::ByteView rest_;
   std::uint32_t left_ = 0;
 };
+
+// Walks the items of an array, which share one constructor. Arrays of described values have no items here.
+class AmqpArrayCursor {
+ public:
+  explicit AmqpArrayCursor(const AmqpValue& array);
+  bool next(AmqpValue& value);
+
+ private:
+  base::ByteView rest_;
+  std::uint32_t left_ = 0;
+  std::uint8_t code_ = 0;
+};
+
+// Descriptor codes of the sections (part 3.2 of the standard).
+enum class AmqpSection : std::uint8_t {
+  header = 0x70,
+  delivery_annotations,
+  message_annotations,
+  properties,
+  application_properties,
+  data,
+  sequence,
+  value,
+  footer
+};
+
+// Reads one section and moves `bytes` behind it; `content` is its list, map or value from the constructor on.
+// False: no section.
+bool read_amqp_section(base::ByteView& bytes, AmqpSection& which, base::ByteView& content);
 
 struct AmqpSections {
   // Each from its list or map constructor on; empty when absent. Reading stops at the body.
@@ -90,6 +122,7 @@ struct AmqpSections {
   base::ByteView message_annotations;
   base::ByteView properties;
   base::ByteView application_properties;
+  base::ByteView body;     // from the descriptor of the first body section to the message's end
   bool has_body = false;   // a data, sequence or value section was reached
   bool malformed = false;  // something before the body could not be read
 
