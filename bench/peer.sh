@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# peer.sh start DIR | stop DIR | pid DIR: Debian's RabbitMQ as the broker to compare with.
+# peer.sh start DIR | stop DIR | pid DIR | ctl DIR WORDS...: Debian's RabbitMQ as the broker to compare with.
 #
 # `start` runs a private instance from Debian's package on loopback only, with all of its state below DIR, waits until
 # its stream listener answers and prints the pid of the Erlang VM (whose CPU time bench/compare reads). `stop` ends
 # that process and its epmd by pid. Ports come from the environment: SLUICE_PEER_PORT (stream, 15553) and the
-# four after it (AMQP, distribution, epmd, command line tools).
+# four after it (AMQP, distribution, epmd, command line tools); SLUICE_PEER_PLUGINS names more of its plugins, with commas.
+# `ctl` is its rabbitmqctl.
 # Needs: apt-get install --no-install-recommends rabbitmq-server (3.10.8 in Debian 12).
 set -euo pipefail
 command=${1:-}; dir=${2:-}
-[[ $command =~ ^(start|stop|pid)$ && -n $dir ]] || { sed -n 2,8p "$0" >&2; exit 2; }
+[[ $command =~ ^(start|stop|pid|ctl)$ && -n $dir ]] || { sed -n 2,9p "$0" >&2; exit 2; }
 port=${SLUICE_PEER_PORT:-15553}
 home=$(echo /usr/lib/rabbitmq/lib/rabbitmq_server-*)
 [ -x "$home/sbin/rabbitmq-server" ] || { echo "peer.sh: rabbitmq-server is not installed" >&2; exit 1; }
@@ -24,7 +25,7 @@ start() {
   printf '%s\n' "stream.listeners.tcp.1 = 127.0.0.1:$port" "stream.advertised_host = 127.0.0.1" \
     "stream.advertised_port = $port" "listeners.tcp.1 = 127.0.0.1:$((port + 1))" \
     "disk_free_limit.absolute = 1GB" "log.console = false" "log.file.level = warning" >"$dir/rabbitmq.conf"
-  echo "[rabbitmq_stream]." >"$dir/enabled_plugins"
+  echo "[rabbitmq_stream${SLUICE_PEER_PLUGINS:+,$SLUICE_PEER_PLUGINS}]." >"$dir/enabled_plugins"
   export HOME=$dir RABBITMQ_NODENAME="sluicepeer$port@localhost" RABBITMQ_NODE_PORT=$((port + 1))
   export RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_DIST_PORT=$((port + 2)) RABBITMQ_CONFIG_FILE="$dir/rabbitmq.conf"
   export RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_ADVANCED_CONFIG_FILE="$dir/none" RABBITMQ_MNESIA_BASE="$dir/data"
@@ -58,4 +59,6 @@ case $command in
   start) start ;;
   stop) stop ;;
   pid) echo "$(cat "$dir/pid")" ;;
+  ctl) HOME=$(cd "$dir" && pwd) ERL_EPMD_PORT=$((port + 3)) LC_ALL=C.UTF-8 \
+    "$home/sbin/rabbitmqctl" --quiet -n "sluicepeer$port@localhost" "${@:3}" ;;
 esac

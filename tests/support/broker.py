@@ -54,11 +54,13 @@ class Broker:
         self.log_path = self.own_dir / "broker.log"
         self.process = None
         self.port = free_port()
+        self.amqp_port = free_port()
         self.metrics_port = free_port()
 
     def write_config(self):
         config = {
             "stream.listeners.tcp.default": f"127.0.0.1:{self.port}",
+            "listeners.tcp.default": f"127.0.0.1:{self.amqp_port}",
             "prometheus.tcp.ip": "127.0.0.1",
             "prometheus.tcp.port": self.metrics_port,
             **self.options,

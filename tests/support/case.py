@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The base of Python tests that need one broker for a whole test class.
 
-SLUICE_PEER_PORT=5552 runs the same tests against a broker that is already there, for comparing with the reference.
+SLUICE_PEER_PORT=5552 runs the same tests against a broker that is already there, for comparing with the reference; its
+AMQP listener is the port after it.
 Streams get a fresh name for every test, so tests of one class do not meet.
 """
 import os
@@ -20,6 +21,7 @@ class BrokerCase(unittest.TestCase):
         peer = os.environ.get("SLUICE_PEER_PORT")
         cls.broker = None if peer else Broker(options=cls.options).start()
         cls.port = int(peer) if peer else cls.broker.port
+        cls.amqp_port = int(peer) + 1 if peer else cls.broker.amqp_port
 
     @classmethod
     def tearDownClass(cls):

@@ -14,16 +14,18 @@ die() {
   exit 1
 }
 
-# setup_and_build TARGET...: packages first, then the build, with the npm packages coming in meanwhile.
+# setup_and_build TARGET...: packages first, then the build, with what only tests need coming in meanwhile:
+# $test_parts of tools/setup.
 setup_and_build() {
   local npm code=0
   "$top/tools/setup" build
-  "$top/tools/setup" npm >"$top/build/setup-npm.log" 2>&1 &
+  # shellcheck disable=SC2086 # several words on purpose
+  "$top/tools/setup" ${test_parts:-npm} >"$top/build/setup-npm.log" 2>&1 &
   npm=$!
   "$top/tools/build" "$@" || code=$?
   if ! wait "$npm"; then
     cat "$top/build/setup-npm.log"
-    die "could not install the npm packages"
+    die "could not install the packages of the tests"
   fi
   return "$code"
 }
