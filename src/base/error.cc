@@ -23,6 +23,10 @@ std::string_view to_string(Errc code) {
       return "virtual host access refused";
     case Errc::precondition_failed:
       return "precondition failed";
+    case Errc::not_found:
+      return "not found";
+    case Errc::resource_locked:
+      return "resource locked";
     case Errc::no_offset:
       return "no offset";
     case Errc::malformed:

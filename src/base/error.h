@@ -23,6 +23,8 @@ enum class Errc : std::uint8_t {
   loopback_only,         // this user may only connect over loopback
   vhost_access_refused,  // vhost unknown, at its limit, or not permitted
   precondition_failed,   // arguments out of range, inequivalent redeclare, limits
+  not_found,             // a queue, an exchange, ... of AMQP
+  resource_locked,       // an exclusive queue of another connection
   no_offset,             // nothing stored, or nothing to resolve to
   malformed,             // bytes that do not parse
   too_large,             // a length above its bound

@@ -291,6 +291,16 @@ void write_field_entry(ByteWriter& to, std::string_view key, const FieldValue& v
   write_value(to, value);
 }
 
+std::string_view type_name(const FieldValue& value) {
+  // In the order of Variant.
+  static constexpr std::string_view names[] = {
+      "void",      "bool",        "byte",      "unsignedbyte", "short",  "unsignedshort",
+      "signedint", "unsignedint", "long",      "float",        "double", "decimal",
+      "longstr",   "binary",      "timestamp", "array",        "table"};
+  static_assert(std::size(names) == std::variant_size_v<FieldValue::Variant>);
+  return names[value.get().index()];
+}
+
 std::string to_text(const FieldValue& value) {
   return std::visit(
       [](const auto& v) -> std::string {

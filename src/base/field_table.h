@@ -96,6 +96,8 @@ void write_field_table(ByteWriter& to, const FieldTable& table);  // with its le
 // One entry of a table: key (cut at 255 bytes), type letter, value.
 void write_field_entry(ByteWriter& to, std::string_view key, const FieldValue& value);
 
+// As RabbitMQ names the value's type in its messages: longstr, signedint, ...
+std::string_view type_name(const FieldValue& value);
 // As RabbitMQ prints values in its messages and listings: true, 5, <<"text">> as text, [{"k","v"}] as k=v
 // lists.
 std::string to_text(const FieldValue& value);

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -20,11 +21,12 @@
 namespace sluice::broker {
 
 using Record = std::variant<StateRecord, VhostRecord, UserRecord, PermissionRecord, QueueRecord,
-                            ExchangeRecord, BindingRecord>;
+                            ExchangeRecord, BindingRecord, PolicyRecord>;
 
 struct RecordChange {
   Record record;
   bool removed = false;
+  bool stored = true;  // false: every shard knows it, the store does not
 };
 using Changes = std::vector<RecordChange>;
 
@@ -42,10 +44,24 @@ class Catalog {
   const UserRecord* user(std::string_view name) const;
   const PermissionRecord* permission(std::string_view vhost, std::string_view user) const;
   const QueueRecord* queue(std::string_view vhost, std::string_view name) const;
+  const QueueRecord* stream(std::string_view vhost, std::string_view name) const;  // a queue of type stream
   const ExchangeRecord* exchange(std::string_view vhost, std::string_view name) const;
+  const BindingRecord* binding(const BindingRecord& like) const;  // of the same ends, key and arguments
+  // In the order of their keys.
+  std::vector<const BindingRecord*> bindings_of(std::string_view vhost, std::string_view source) const;
+  std::vector<const BindingRecord*> bindings_to(std::string_view vhost, bool to_exchange,
+                                                std::string_view destination) const;
+  std::vector<const QueueRecord*> exclusive_queues_of(std::uint64_t client) const;
+  // Anything is bound to the exchange as a source.
+  bool has_bindings(std::string_view vhost, std::string_view source) const;
 
   std::size_t queue_count() const { return table<QueueRecord>().size(); }
-  void for_each_queue(const std::function<void(const QueueRecord&)>& visit) const;
+  // In the order of their keys: by vhost, then name.
+  template <class R>
+  void for_each(const std::function<void(const R&)>& visit) const {
+    for (const auto& [key, record] : table<R>()) visit(record);
+  }
+  void for_each_queue(const std::function<void(const QueueRecord&)>& visit) const { for_each(visit); }
   bool empty() const { return table<VhostRecord>().empty(); }
 
   // Streams bound to the exchange, by partition order, each once; superstream_not_found.
@@ -70,21 +86,41 @@ class Catalog {
   template <class R>
   void change(R record, bool removed);
 
+  class Draft;  // changes in the making (catalog_draft.h)
+
   base::Result<Changes> decide_one(const PutVhost& command) const;
+  base::Result<Changes> decide_one(const DeleteVhost& command) const;
   base::Result<Changes> decide_one(const PutUser& command) const;
   base::Result<Changes> decide_one(const PutPermission& command) const;
   base::Result<Changes> decide_one(const CreateStream& command) const;
   base::Result<Changes> decide_one(const DeleteStream& command) const;
   base::Result<Changes> decide_one(const CreateSuperStream& command) const;
   base::Result<Changes> decide_one(const DeleteSuperStream& command) const;
+  base::Result<Changes> decide_one(const DeclareExchange& command) const;
+  base::Result<Changes> decide_one(const DeleteExchange& command) const;
+  base::Result<Changes> decide_one(const DeclareQueue& command) const;
+  base::Result<Changes> decide_one(const DeleteQueue& command) const;
+  base::Result<Changes> decide_one(const DeleteExclusiveQueues& command) const;
+  base::Result<Changes> decide_one(const Bind& command) const;
+  base::Result<Changes> decide_one(const Unbind& command) const;
+  base::Result<Changes> decide_one(const SetPolicy& command) const;
+  base::Result<Changes> decide_one(const ClearPolicy& command) const;
   base::Result<> check_room(std::uint64_t queue_limit, std::size_t wanted) const;
-  void remove_stream(const QueueRecord& queue, Changes& changes) const;
-  std::vector<const BindingRecord*> bindings_of(std::string_view vhost, std::string_view source) const;
+  StateRecord state() const;
+  // To streams, by partition order.
+  std::vector<const BindingRecord*> partition_bindings(std::string_view vhost, std::string_view source) const;
 
   std::tuple<Table<StateRecord>, Table<VhostRecord>, Table<UserRecord>, Table<PermissionRecord>,
-             Table<QueueRecord>, Table<ExchangeRecord>, Table<BindingRecord>>
+             Table<QueueRecord>, Table<ExchangeRecord>, Table<BindingRecord>, Table<PolicyRecord>>
       tables_;
+  // Bindings by where they lead: vhost, kind and destination as key names, then the binding's key.
+  std::set<std::string, std::less<>> by_destination_;
+  // Exclusive queues by owner: a connection that goes must not cost a walk over all queues.
+  std::set<std::pair<std::uint64_t, std::string>> exclusive_;
 };
+
+// What a vhost has from its birth.
+std::vector<ExchangeRecord> predeclared_exchanges(std::string_view vhost);
 
 // The record a stored key and value stand for.
 base::Result<Record> parse_catalog_record(std::string_view key, std::string_view value);

@@ -13,8 +13,12 @@
 
 namespace sluice::broker {
 
+// Makes a vhost with its pre-declared exchanges, or changes what one is called.
 struct PutVhost {
   VhostRecord record;
+};
+struct DeleteVhost {  // with everything in it
+  std::string name;
 };
 struct PutUser {
   UserRecord record;
@@ -46,7 +50,42 @@ struct DeleteSuperStream {
   std::string vhost, name;
 };
 
-using Command = std::variant<PutVhost, PutUser, PutPermission, CreateStream, DeleteStream, CreateSuperStream,
-                             DeleteSuperStream>;
+// Declaring what is there and equivalent changes nothing.
+struct DeclareExchange {
+  ExchangeRecord record;
+};
+struct DeleteExchange {
+  std::string vhost, name;
+  bool if_unused = false;
+};
+struct DeclareQueue {
+  QueueRecord record;  // log_id is given by the catalog
+  std::uint64_t queue_limit = 0;
+};
+struct DeleteQueue {
+  std::string vhost, name;
+  std::uint64_t log_id = 0;  // only that very queue; 0: whatever has the name
+};
+// The exclusive queues of a connection that is gone.
+struct DeleteExclusiveQueues {
+  std::uint64_t client = 0;
+};
+struct Bind {
+  BindingRecord record;  // number and transient are given by the catalog
+};
+struct Unbind {
+  BindingRecord record;
+};
+struct SetPolicy {
+  PolicyRecord record;
+};
+struct ClearPolicy {
+  std::string vhost, kind, name;
+};
+
+using Command =
+    std::variant<PutVhost, DeleteVhost, PutUser, PutPermission, CreateStream, DeleteStream, CreateSuperStream,
+                 DeleteSuperStream, DeclareExchange, DeleteExchange, DeclareQueue, DeleteQueue,
+                 DeleteExclusiveQueues, Bind, Unbind, SetPolicy, ClearPolicy>;
 
 }  // namespace sluice::broker

@@ -91,7 +91,7 @@ void ShardBroker::on_attached(Asked asked, base::Result<storage::LogView> view) 
   const auto origin = asked.origin;
   auto* state = clients_.find(origin.client);
   const bool wanted = state && state->consumers.contains(origin.token);
-  const auto* queue = catalog_.queue(asked.request.vhost, asked.request.stream);
+  const auto* queue = catalog_.stream(asked.request.vhost, asked.request.stream);
   base::Result<Consumer*> result;
   if (!wanted) {
     result = base::fail(base::Errc::precondition_failed, "unsubscribed meanwhile");

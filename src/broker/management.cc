@@ -11,7 +11,7 @@ namespace sluice::broker {
 
 base::Result<const QueueRecord*> ShardBroker::find_queue(std::string_view vhost,
                                                          std::string_view name) const {
-  if (const auto* queue = catalog_.queue(vhost, name)) return queue;
+  if (const auto* queue = catalog_.stream(vhost, name)) return queue;
   return base::fail(base::Errc::stream_not_found,
                     fmt::format("no stream \"{:.64}\" in vhost \"{:.64}\"", name, vhost));
 }
@@ -135,13 +135,13 @@ void ShardBroker::on_command_done(std::uint64_t number, base::Result<> result) {
 // -- local answers
 
 bool ShardBroker::stream_exists(std::string_view vhost, std::string_view name) const {
-  return catalog_.queue(vhost, name) != nullptr;
+  return catalog_.stream(vhost, name) != nullptr;
 }
 
 StreamPlace ShardBroker::locate(const Identity& identity, std::string_view vhost,
                                 std::string_view name) const {
   StreamPlace place{std::string(name), std::nullopt};
-  const auto* queue = catalog_.queue(vhost, name);
+  const auto* queue = catalog_.stream(vhost, name);
   if (!access_.check(identity, vhost, Permission::read, name) &&
       !access_.check(identity, vhost, Permission::write, name)) {
     place.error = base::Errc::access_refused;

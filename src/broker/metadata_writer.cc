@@ -17,6 +17,9 @@ std::optional<Command> undo_of(const Command& command) {
   if (const auto* create = std::get_if<CreateSuperStream>(&command)) {
     return DeleteSuperStream{create->vhost, create->name};
   }
+  if (const auto* declare = std::get_if<DeclareQueue>(&command)) {
+    return DeleteQueue{declare->record.vhost, declare->record.name};
+  }
   return std::nullopt;
 }
 
@@ -26,6 +29,7 @@ std::vector<storage::MetadataStore::Change> to_store_changes(const Changes& chan
   using Table = storage::MetadataStore::Table;
   std::vector<storage::MetadataStore::Change> result;
   for (const auto& change : changes) {
+    if (!change.stored) continue;
     std::visit(
         [&](const auto& record) {
           std::optional<std::string> value;
@@ -52,6 +56,8 @@ void MetadataWriter::submit(CommandSource source, Command command) {
 }
 
 void MetadataWriter::decide_next() {
+  if (deciding_) return;  // the loop below goes on
+  deciding_ = true;
   while (!writing_ && !round_ && !waiting_.empty()) {
     auto request = std::move(waiting_.front());
     waiting_.pop_front();
@@ -61,10 +67,19 @@ void MetadataWriter::decide_next() {
       answer(request, std::unexpected(std::move(changes).error()));
       continue;
     }
+    if (changes->empty()) {  // what is wanted is there
+      answer(request, {});
+      continue;
+    }
+    auto batch = to_store_changes(*changes);
+    if (batch.empty()) {  // transient
+      start_round(std::move(request), *changes);
+      continue;
+    }
     writing_ = true;
     auto error = std::make_shared<std::optional<base::Error>>();
-    auto write = [&store = set_.store(), batch = to_store_changes(*changes),
-                  sync = set_.options().metadata_sync, error] {
+    auto write = [&store = set_.store(), batch = std::move(batch), sync = set_.options().metadata_sync,
+                  error] {
       if (auto written = store.write(batch, sync); !written) *error = written.error();
     };
     shard_.background.run(std::move(write), [this, error, request = std::move(request),
@@ -72,6 +87,7 @@ void MetadataWriter::decide_next() {
       on_written(std::move(request), changes, *error);
     });
   }
+  deciding_ = false;
 }
 
 void MetadataWriter::on_written(Request request, const Changes& changes,
@@ -84,6 +100,10 @@ void MetadataWriter::on_written(Request request, const Changes& changes,
     answer(request, std::unexpected(*error));
     return decide_next();
   }
+  start_round(std::move(request), changes);
+}
+
+void MetadataWriter::start_round(Request request, const Changes& changes) {
   count(changes);
   std::vector<base::ShardId> owners, others;
   for (const auto& change : changes) {

@@ -44,6 +44,7 @@ class MetadataWriter {
 
   void decide_next();
   void on_written(Request request, const Changes& changes, const std::optional<base::Error>& error);
+  void start_round(Request request, const Changes& changes);
   void count(const Changes& changes);
   void send_round(std::vector<base::ShardId> to);
   void finish();
@@ -55,6 +56,7 @@ class MetadataWriter {
   BrokerMetrics& metrics_;
   std::deque<Request> waiting_;
   bool writing_ = false;
+  bool deciding_ = false;
   std::optional<Round> round_;
 };
 

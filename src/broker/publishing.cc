@@ -10,7 +10,7 @@
 namespace sluice::broker {
 
 std::optional<base::ShardId> ShardBroker::owner_of(std::string_view vhost, std::string_view stream) const {
-  const auto* queue = catalog_.queue(vhost, stream);
+  const auto* queue = catalog_.stream(vhost, stream);
   return queue ? std::optional(set_.owner_of(queue->log())) : std::nullopt;
 }
 

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The records of the catalog and how they lie in the metadata store. Each is a described struct; its key is
-// the table's letter and the record's names, each ended by a zero byte (so that a prefix is a group: all
-// bindings of an exchange). Its value is
+// The records of the catalog: each a described struct, stored as record_codec.h says. Fields may be added at
+// the end. What is transient (is_transient) is in the catalog of every shard and never in the store, so that
+// a restart forgets it.
 //
-//   version u8 (1) | fields in order: text u32 length + bytes, integer i64/u64 big-endian, bool u8,
-//                    map or list u32 count + elements
-//
-// A reader that finds fewer fields than it knows keeps their defaults, one that finds more ignores them: a
-// field may be added at the end without a new version. Offsets: table `offsets`, key = log id u64 big-endian
-// | reference, value = offset u64 big-endian.
+// Table `offsets` beside them: key = log id u64 big-endian | reference, value = offset u64 big-endian.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +12,9 @@
 #include <tuple>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/described.h"
-#include "base/error.h"
+#include "base/field_table.h"
 #include "base/ids.h"
+#include "broker/record_codec.h"
 
 namespace sluice::broker {
 
@@ -28,10 +22,14 @@ struct VhostRecord {
   static constexpr char table = 'v';
   std::string name;
   std::int64_t created_at_ms = 0;
+  std::string default_queue_type = {};  // empty: the node's
+  std::string description = {};
   auto key() const { return std::tie(name); }
   static constexpr auto fields() {
-    return std::tuple{base::field("name", &VhostRecord::name, ""),
-                      base::field("created_at_ms", &VhostRecord::created_at_ms, "")};
+    using R = VhostRecord;
+    return std::tuple{base::field("name", &R::name, ""), base::field("created_at_ms", &R::created_at_ms, ""),
+                      base::field("default_queue_type", &R::default_queue_type, ""),
+                      base::field("description", &R::description, "")};
   }
 };
 
@@ -62,25 +60,35 @@ struct PermissionRecord {
   }
 };
 
+// Queues of every type; a stream is one of type `stream`. The log id is the queue id.
 struct QueueRecord {
   static constexpr char table = 'q';
   std::string vhost, name;
   std::string type = "stream";
   std::uint64_t log_id = 0;
-  std::map<std::string, std::string> arguments;
+  std::map<std::string, std::string> arguments;  // of streams: what their log is opened with
   std::string owner;
   std::int64_t created_at_ms = 0;
+  bool durable = true, auto_delete = false;
+  base::FieldTable table_arguments =
+      {};                             // as declared; of streams made without AMQP derived from `arguments`
+  std::uint64_t exclusive_owner = 0;  // the connection's client id; 0: not exclusive. Never stored.
   auto key() const { return std::tie(vhost, name); }
   base::LogId log() const { return base::LogId{log_id}; }
+  bool is_stream() const { return type == "stream"; }
+  bool exclusive() const { return exclusive_owner != 0; }
   static constexpr auto fields() {
     using R = QueueRecord;
     return std::tuple{base::field("vhost", &R::vhost, ""),
                       base::field("name", &R::name, ""),
-                      base::field("type", &R::type, ""),
+                      base::field("type", &R::type, "classic, quorum or stream"),
                       base::field("log_id", &R::log_id, "names the directory; never used twice"),
                       base::field("arguments", &R::arguments, "normalised"),
                       base::field("owner", &R::owner, "user that created it"),
-                      base::field("created_at_ms", &R::created_at_ms, "")};
+                      base::field("created_at_ms", &R::created_at_ms, ""),
+                      base::field("durable", &R::durable, ""),
+                      base::field("auto_delete", &R::auto_delete, ""),
+                      base::field("table_arguments", &R::table_arguments, "")};
   }
 };
 
@@ -90,120 +98,102 @@ struct ExchangeRecord {
   std::string type = "direct";
   bool super_stream = false;
   std::int64_t created_at_ms = 0;
+  bool durable = true, auto_delete = false, internal = false;
+  base::FieldTable table_arguments = {};
+  std::string owner = {};
   auto key() const { return std::tie(vhost, name); }
   static constexpr auto fields() {
     using R = ExchangeRecord;
-    return std::tuple{base::field("vhost", &R::vhost, ""), base::field("name", &R::name, ""),
+    return std::tuple{base::field("vhost", &R::vhost, ""),
+                      base::field("name", &R::name, ""),
                       base::field("type", &R::type, ""),
                       base::field("super_stream", &R::super_stream, "argument x-super-stream"),
-                      base::field("created_at_ms", &R::created_at_ms, "")};
+                      base::field("created_at_ms", &R::created_at_ms, ""),
+                      base::field("durable", &R::durable, ""),
+                      base::field("auto_delete", &R::auto_delete, ""),
+                      base::field("internal", &R::internal, ""),
+                      base::field("table_arguments", &R::table_arguments, ""),
+                      base::field("owner", &R::owner, "user that created it")};
   }
 };
 
+// Bindings that are told apart by their arguments or lead to an exchange have a longer key; the short one is
+// that of a binding to a queue without arguments.
 struct BindingRecord {
   static constexpr char table = 'b';
   std::string vhost, source, destination, routing_key;
   std::int64_t partition_order = -1;  // argument x-stream-partition-order; -1: none
+  bool to_exchange = false;
+  base::FieldTable table_arguments = {};  // sorted by name, without x-stream-partition-order
+  std::uint64_t number = 0;               // in order of creation, which some exchange types keep
+  bool transient = false;                 // one end is; never stored
   auto key() const { return std::tie(vhost, source, destination, routing_key); }
+  std::string key_rest() const {
+    if (!to_exchange && table_arguments.empty()) return {};
+    base::ByteBuffer bytes{static_cast<std::uint8_t>(to_exchange ? 'x' : 'q')};
+    base::ByteWriter writer(bytes);
+    base::write_field_table(writer, table_arguments);
+    return std::string(base::as_text(bytes));
+  }
   static constexpr auto fields() {
     using R = BindingRecord;
-    return std::tuple{base::field("vhost", &R::vhost, ""), base::field("source", &R::source, ""),
+    return std::tuple{base::field("vhost", &R::vhost, ""),
+                      base::field("source", &R::source, ""),
                       base::field("destination", &R::destination, ""),
                       base::field("routing_key", &R::routing_key, ""),
-                      base::field("partition_order", &R::partition_order, "x-stream-partition-order")};
+                      base::field("partition_order", &R::partition_order, "x-stream-partition-order"),
+                      base::field("to_exchange", &R::to_exchange, ""),
+                      base::field("table_arguments", &R::table_arguments, ""),
+                      base::field("number", &R::number, "")};
   }
 };
 
-// One record: what the catalog must remember besides its contents.
+struct PolicyRecord {
+  static constexpr char table = 'o';
+  static constexpr std::string_view user_kind = "user", operator_kind = "operator";
+  std::string vhost, kind, name;
+  std::string pattern;          // a regular expression that the resource's name must contain
+  std::string apply_to;         // all, queues, classic_queues, quorum_queues, streams, exchanges
+  std::int64_t priority = 0;    // the highest that matches applies
+  base::FieldTable definition;  // keys as in RabbitMQ's policies, without x-
+  auto key() const { return std::tie(vhost, kind, name); }
+  static constexpr auto fields() {
+    using R = PolicyRecord;
+    return std::tuple{base::field("vhost", &R::vhost, ""),
+                      base::field("kind", &R::kind, "user or operator"),
+                      base::field("name", &R::name, ""),
+                      base::field("pattern", &R::pattern, ""),
+                      base::field("apply_to", &R::apply_to, ""),
+                      base::field("priority", &R::priority, ""),
+                      base::field("definition", &R::definition, "")};
+  }
+};
+
+// One record: what the catalog must remember besides its contents. Queue ids are handed out from the store in
+// blocks (log_id_block), so that a transient queue needs no write: what is loaded goes on with a fresh block.
+inline constexpr std::uint64_t log_id_block = 1024;
 struct StateRecord {
   static constexpr char table = 's';
   std::uint64_t next_log_id = 1;
+  std::uint64_t next_binding = 1;
   auto key() const { return std::tuple<>{}; }
   static constexpr auto fields() {
-    return std::tuple{base::field("next_log_id", &StateRecord::next_log_id, "")};
+    return std::tuple{base::field("next_log_id", &StateRecord::next_log_id, ""),
+                      base::field("next_binding", &StateRecord::next_binding, "")};
   }
 };
 
-inline constexpr std::uint8_t record_version = 1;
-
-namespace detail {
-
-inline void encode_one(base::ByteWriter& to, const std::string& text) {
-  to.write(static_cast<std::uint32_t>(text.size()));
-  to.write_bytes(base::as_bytes(text));
-}
-inline void encode_one(base::ByteWriter& to, std::uint64_t value) {
-  to.write(value);
-}
-inline void encode_one(base::ByteWriter& to, std::int64_t value) {
-  to.write(value);
-}
-inline void encode_one(base::ByteWriter& to, bool value) {
-  to.write(static_cast<std::uint8_t>(value));
-}
-inline void encode_one(base::ByteWriter& to, const std::vector<std::string>& list) {
-  to.write(static_cast<std::uint32_t>(list.size()));
-  for (const auto& each : list) encode_one(to, each);
-}
-inline void encode_one(base::ByteWriter& to, const std::map<std::string, std::string>& map) {
-  to.write(static_cast<std::uint32_t>(map.size()));
-  for (const auto& [key, value] : map) encode_one(to, key), encode_one(to, value);
-}
-
-inline void decode_one(base::ByteReader& from, std::string& text) {
-  text = base::as_text(from.read_bytes(from.read<std::uint32_t>()));
-}
-inline void decode_one(base::ByteReader& from, std::uint64_t& value) {
-  value = from.read<std::uint64_t>();
-}
-inline void decode_one(base::ByteReader& from, std::int64_t& value) {
-  value = from.read<std::int64_t>();
-}
-inline void decode_one(base::ByteReader& from, bool& value) {
-  value = from.read<std::uint8_t>() != 0;
-}
-inline void decode_one(base::ByteReader& from, std::vector<std::string>& list) {
-  for (auto left = from.read<std::uint32_t>(); left > 0 && from.ok(); --left)
-    decode_one(from, list.emplace_back());
-}
-inline void decode_one(base::ByteReader& from, std::map<std::string, std::string>& map) {
-  for (auto left = from.read<std::uint32_t>(); left > 0 && from.ok(); --left) {
-    std::string key;
-    decode_one(from, key);
-    decode_one(from, map[key]);
+template <class R>
+bool is_transient(const R& record) {
+  if constexpr (std::is_same_v<R, QueueRecord>) {
+    return !record.durable || record.exclusive();
+  } else if constexpr (std::is_same_v<R, ExchangeRecord>) {
+    return !record.durable;
+  } else if constexpr (std::is_same_v<R, BindingRecord>) {
+    return record.transient;
+  } else {
+    return false;
   }
-}
-
-}  // namespace detail
-
-template <class Record>
-std::string record_key(const Record& record) {
-  std::string key(1, Record::table);
-  std::apply([&](const auto&... names) { ((key.append(names), key.push_back('\0')), ...); }, record.key());
-  return key;
-}
-
-template <class Record>
-std::string record_value(const Record& record) {
-  base::ByteBuffer bytes;
-  base::ByteWriter writer(bytes);
-  writer.write(record_version);
-  base::for_each_field(record, [&](const auto&, const auto& member) { detail::encode_one(writer, member); });
-  return std::string(base::as_text(bytes));
-}
-
-template <class Record>
-base::Result<Record> parse_record(std::string_view value) {
-  Record record;
-  base::ByteReader reader(base::as_bytes(value));
-  if (reader.read<std::uint8_t>() != record_version) {
-    return base::fail(base::Errc::corrupt, "catalog: a record of an unknown version");
-  }
-  base::for_each_field(record, [&](const auto&, auto& member) {
-    if (!reader.at_end()) detail::decode_one(reader, member);
-  });
-  if (!reader.ok()) return base::fail(base::Errc::corrupt, "catalog: a record that is cut short");
-  return record;
 }
 
 }  // namespace sluice::broker

@@ -27,7 +27,7 @@ base::Result<> ShardBroker::start() {
   TRY_VOID(load_catalog());
   if (shard_.id == base::ShardId{0}) {
     TRY_VOID(shard_.disk.create_directories(options_.data_dir + "/streams"));
-    if (catalog_.empty()) TRY_VOID(make_defaults());
+    TRY_VOID(make_defaults());
     writer_ = std::make_unique<MetadataWriter>(shard_, set_, catalog_);
     alarm_source_ =
         std::make_unique<DiskAlarm>(shard_, options_.data_dir, options_.disk_free_limit.value, metrics_);
@@ -35,7 +35,7 @@ base::Result<> ShardBroker::start() {
   }
   // A log that does not open is a stream that is down, not a broker that does not start.
   catalog_.for_each_queue([&](const QueueRecord& queue) {
-    if (set_.owner_of(queue.log()) == shard_.id) static_cast<void>(owner_.open(queue));
+    if (queue.is_stream() && set_.owner_of(queue.log()) == shard_.id) static_cast<void>(owner_.open(queue));
   });
   return {};
 }
@@ -53,20 +53,26 @@ base::Result<> ShardBroker::load_catalog() {
   return scanned ? result : scanned;
 }
 
+// What a first start needs; and exchanges that vhosts of earlier versions lack.
 base::Result<> ShardBroker::make_defaults() {
-  const auto salt = static_cast<std::uint32_t>(shard_.random.next());
-  const auto& vhost = options_.default_vhost;
-  const auto& user = options_.default_user;
   std::vector<Command> commands;
-  commands.emplace_back(PutVhost{{vhost, shard_.clock.wall_ms()}});
-  commands.emplace_back(PutUser{{user, hash_password(options_.default_pass, salt), {"administrator"}}});
-  commands.emplace_back(PutPermission{{vhost, user, ".*", ".*", ".*"}});
+  catalog_.for_each<VhostRecord>([&](const VhostRecord& vhost) {
+    if (!catalog_.exchange(vhost.name, "amq.direct")) commands.emplace_back(PutVhost{vhost});
+  });
+  if (catalog_.empty()) {
+    const auto salt = static_cast<std::uint32_t>(shard_.random.next());
+    const auto& vhost = options_.default_vhost;
+    const auto& user = options_.default_user;
+    commands.emplace_back(PutVhost{{.name = vhost, .created_at_ms = shard_.clock.wall_ms()}});
+    commands.emplace_back(PutUser{{user, hash_password(options_.default_pass, salt), {"administrator"}}});
+    commands.emplace_back(PutPermission{{vhost, user, ".*", ".*", ".*"}});
+  }
   std::vector<storage::MetadataStore::Change> batch;
   for (const auto& command : commands) {
     TRY(changes, catalog_.apply(command));
     for (auto& change : to_store_changes(changes)) batch.push_back(std::move(change));
   }
-  return set_.store().write(batch, true);
+  return batch.empty() ? base::Result<>() : set_.store().write(batch, true);
 }
 
 // Directories of deleted streams that a kill left behind.

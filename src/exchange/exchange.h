@@ -51,6 +51,7 @@ class Targets {
   void add(DestinationId id) { ids_.push_back(id); }
   void add_all(std::span<const DestinationId> ids) { ids_.insert(ids_.end(), ids.begin(), ids.end()); }
   void set_may_repeat() { may_repeat_ = true; }
+  bool may_repeat() const { return may_repeat_; }
   void make_unique();  // sorts, and only when something may repeat
   std::span<const DestinationId> ids() const { return ids_; }
 

@@ -21,13 +21,19 @@ base::Result<> HeadersExchange::bind(const Binding& binding) {
   Rule rule{binding, {}, false};
   bool with_x = false;
   if (const base::FieldValue* mode = binding.arguments.find("x-match")) {
-    const std::string text = mode->text() ? std::string(*mode->text()) : base::to_text(*mode);
+    if (!mode->as<std::string>()) {
+      return base::fail(base::Errc::precondition_failed,
+                        fmt::format("Invalid x-match field type {} (value {}); expected longstr",
+                                    base::type_name(*mode), base::to_text(*mode)));
+    }
+    const std::string& text = *mode->as<std::string>();
     rule.any = text == "any" || text == "any-with-x";
     with_x = text == "all-with-x" || text == "any-with-x";
     if (!rule.any && !with_x && text != "all") {
       return base::fail(
           base::Errc::precondition_failed,
-          fmt::format("Invalid x-match field value {}; expected all, any, all-with-x, or any-with-x", text));
+          fmt::format("Invalid x-match field value <<\"{}\">>; expected all, any, all-with-x, or any-with-x",
+                      text));
     }
   }
   for (const auto& entry : binding.arguments.entries) {

@@ -193,9 +193,11 @@ unsigned http_status(base::Errc code) {
   switch (code) {
     case stream_not_found:
     case superstream_not_found:
+    case not_found:
     case no_offset:
       return 404;
     case stream_exists:
+    case resource_locked:
       return 409;
     case access_refused:
     case authentication_failed:

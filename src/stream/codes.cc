@@ -12,12 +12,14 @@ ResponseCode response_code(base::Errc error) {
   switch (error) {
     case Errc::stream_not_found:
     case Errc::superstream_not_found:
+    case Errc::not_found:
       return ResponseCode::stream_does_not_exist;
     case Errc::stream_exists:
       return ResponseCode::stream_already_exists;
     case Errc::stream_unavailable:
       return ResponseCode::stream_not_available;
     case Errc::access_refused:
+    case Errc::resource_locked:
       return ResponseCode::access_refused;
     case Errc::authentication_failed:
       return ResponseCode::authentication_failure;
