@@ -2,6 +2,7 @@
 #include "amqp/connection.h"
 
 #include "amqp/assembly.h"
+#include "amqp/wire/methods.h"
 
 namespace sluice::amqp {
 

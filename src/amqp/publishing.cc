@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "amqp/publishing.h"
 
+#include <algorithm>
+
 #include "message/properties.h"
 
 namespace sluice::amqp {
