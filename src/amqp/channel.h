@@ -40,7 +40,7 @@ struct Channel {
   bool closing = false;  // channel.close is sent: all but the answer is ignored
   bool confirming = false;
   std::uint32_t prefetch = 0, shared_prefetch = 0;  // basic.qos, global = false and true
-  std::uint32_t generation = 0;  // tells channels of the same number apart
+  std::uint32_t generation = 0;                     // tells channels of the same number apart
   std::uint64_t next_tag = 1;
   Unsettled unsettled;
   Confirms confirms;

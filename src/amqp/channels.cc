@@ -46,9 +46,10 @@ void Channels::on_open(std::uint16_t number) {
   std::atomic<std::uint32_t>& open = connection_.context().node.open_channels;
   const std::uint32_t node_max = connection_.options().channel_max_per_node;
   if (node_max != 0 && open.load(std::memory_order_relaxed) >= node_max) {
-    return refuse_open(refuse(ReplyCode::not_allowed,
-                              "number of channels opened on node '{}' has reached the maximum allowed limit of ({})",
-                              connection_.context().node.cluster_name, node_max));
+    return refuse_open(
+        refuse(ReplyCode::not_allowed,
+               "number of channels opened on node '{}' has reached the maximum allowed limit of ({})",
+               connection_.context().node.cluster_name, node_max));
   }
   open.fetch_add(1, std::memory_order_relaxed);
   const auto at = std::ranges::lower_bound(channels_, number, {}, [](const auto& c) { return c->number; });

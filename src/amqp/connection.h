@@ -60,10 +60,10 @@ struct Context {
 };
 
 enum class State : std::uint8_t {
-  connected,   // the protocol header must come
-  starting,    // Start is sent
-  tuning,      // Tune is sent
-  opening,     // tuned
+  connected,  // the protocol header must come
+  starting,   // Start is sent
+  tuning,     // Tune is sent
+  opening,    // tuned
   open,
   close_sent,  // by us; waiting for the answer
   silent,      // a failure is held back; all input is ignored

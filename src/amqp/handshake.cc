@@ -15,9 +15,9 @@ namespace {
 constexpr std::string_view protocol_version = "4.3.0";
 
 constexpr std::string_view capabilities[] = {
-    "publisher_confirms", "exchange_exchange_bindings",   "basic.nack",       "consumer_cancel_notify",
-    "connection.blocked", "consumer_priorities",          "authentication_failure_close",
-    "per_consumer_qos",   "direct_reply_to"};
+    "publisher_confirms",           "exchange_exchange_bindings", "basic.nack",
+    "consumer_cancel_notify",       "connection.blocked",         "consumer_priorities",
+    "authentication_failure_close", "per_consumer_qos",           "direct_reply_to"};
 
 // 0 means no limit on either side.
 template <class T>
@@ -125,8 +125,8 @@ void Handshake::on(const ConnectionTuneOk& method) {
   const Options& options = connection_.options();
   const auto refuse_limit = [&](std::string_view what, std::uint64_t theirs, std::string_view relation,
                                 std::uint64_t ours) {
-    const auto why = refuse(ReplyCode::not_allowed, "negotiated {} = {} is {} allowed value ({})", what, theirs,
-                            relation, ours);
+    const auto why = refuse(ReplyCode::not_allowed, "negotiated {} = {} is {} allowed value ({})", what,
+                            theirs, relation, ours);
     connection_.close_with(why.error(), ConnectionTune::id);
   };
   if (options.channel_max != 0 && method.channel_max > options.channel_max) {

@@ -65,9 +65,9 @@ void Publishing::on_header(Channel& channel, const Frame& frame) {
                                   BasicPublish::id);
   }
   if (header->class_id != BasicPublish::id.class_id) {
-    return unexpected(fmt::format("expected content header for class 60, got one for class {} instead",
-                                  header->class_id),
-                      BasicPublish::id);
+    return unexpected(
+        fmt::format("expected content header for class 60, got one for class {} instead", header->class_id),
+        BasicPublish::id);
   }
   if (const auto fits = check_size(header->body_bytes); !fits) {
     return channels_.fail(channel, fits.error(), BasicPublish::id);
@@ -140,35 +140,19 @@ void Publishing::publish(Channel& channel, const BasicPublish& method, base::Byt
   broker::MessageView message{method.exchange, method.routing_key, properties, body};
   const auto outcome = [&]() -> broker::Outcome<> {
     if (method.immediate) return refuse(ReplyCode::not_implemented, "immediate=true");
-    if (auto checked = check(channel, message); !checked) return checked;
+    if (auto inserted = insert_reply_key(channel, message); !inserted) return inserted;
     return hand_over(channel, message, method.mandatory);
   }();
   if (!outcome) channels_.fail(channel, outcome.error(), BasicPublish::id);
 }
 
-// May point message.properties at rewritten ones, which stay until the next message.
-broker::Outcome<> Publishing::check(Channel& channel, broker::MessageView& message) {
+// Direct reply-to: points message.properties at rewritten ones, which stay until the next message. All other
+// checks of a message are the broker's, in the documented order.
+broker::Outcome<> Publishing::insert_reply_key(Channel& channel, broker::MessageView& message) {
+  const auto flags = base::load_be<std::uint16_t>(message.properties.data());
+  if ((flags & static_cast<std::uint16_t>(message::Property::reply_to)) == 0) return {};
   const auto properties = message::decode_properties(message.properties);
-  if (!properties) return refuse(ReplyCode::syntax_error, "{}", properties.error().text);
-  const broker::Identity& identity = connection_.caller.identity;
-  if (properties->user_id && *properties->user_id != identity.user &&
-      std::ranges::find(identity.tags, "impersonator") == identity.tags.end()) {
-    return refuse(ReplyCode::precondition_failed,
-                  "user_id property set to '{}' but authenticated user was '{}'", *properties->user_id,
-                  identity.user);
-  }
-  if (const auto expiration = message::expiration_ms(*properties); !expiration) {
-    return refuse(ReplyCode::precondition_failed, "{}", expiration.error().text);
-  }
-  if (properties->delivery_mode && (*properties->delivery_mode < 1 || *properties->delivery_mode > 2)) {
-    return refuse(ReplyCode::precondition_failed, "invalid message: {{delivery_mode_unknown,{}}}",
-                  *properties->delivery_mode);
-  }
-  if (properties->headers) {
-    const auto selected = message::for_each_sender_selected(*properties, [](std::string_view) {});
-    if (!selected) return refuse(ReplyCode::precondition_failed, "{}", selected.error().text);
-  }
-  if (properties->reply_to != reply_to_queue) return {};
+  if (!properties || properties->reply_to != reply_to_queue) return {};
   if (!channel.reply_consumer) {
     return refuse(ReplyCode::precondition_failed, "fast reply consumer does not exist");
   }

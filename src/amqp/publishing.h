@@ -3,8 +3,8 @@
 // read goes to the broker from where it lies; else it is put together in an Assembly. Called by the session
 // with frames of open channels and with the broker's on_published.
 //
-// Checked here: size, properties, user-id, expiration, sender-selected keys, direct reply-to. Rights and
-// exchanges are the broker's.
+// Checked here: the order of frames, size, `immediate`, direct reply-to. Rights, exchanges and properties are
+// the broker's to check.
 #pragma once
 
 #include "amqp/channels.h"
@@ -35,10 +35,9 @@ class Publishing {
   void finish_assembly(Channel& channel, base::ByteView body);
   void unexpected(std::string_view what, wire::MethodId method);
   broker::Outcome<> check_size(std::uint64_t body_bytes) const;
-  // Nothing: it was malformed and the connection is being closed.
   void publish(Channel& channel, const wire::BasicPublish& method, base::ByteView properties,
                base::ByteView body);
-  broker::Outcome<> check(Channel& channel, broker::MessageView& message);
+  broker::Outcome<> insert_reply_key(Channel& channel, broker::MessageView& message);
   broker::Outcome<> hand_over(Channel& channel, const broker::MessageView& message, bool mandatory);
   broker::Outcome<> route(Channel& channel, const broker::MessageView& message, bool mandatory,
                           std::uint64_t number);

@@ -89,7 +89,7 @@ std::unexpected<broker::Refusal> refuse(ReplyCode code, fmt::format_string<Args.
 inline std::string reply_text(const broker::Refusal& refusal) {
   std::string text(name_of(refusal.code));
   if (!refusal.text.empty()) text.append(" - ").append(refusal.text);
-  if (text.size() > 255) text.resize(255);
+  if (text.size() > 255) text.replace(252, std::string::npos, "...");
   return text;
 }
 

@@ -153,7 +153,8 @@ void Session::on_bad_frame(FrameReader::Status status, base::ByteView rest) {
   }();
   const auto why = refuse(ReplyCode::frame_error, "type {}, {}: {}", rest[0], octets_text(payload), what);
   if (!connection_.is_open()) {
-    connection_.state() == State::close_sent ? connection_.finish() : connection_.drop_later(why.error().text);
+    connection_.state() == State::close_sent ? connection_.finish()
+                                             : connection_.drop_later(why.error().text);
     return;
   }
   // Nobody can tell where the next frame begins, so the client's answer is not waited for.
@@ -188,26 +189,26 @@ void Session::on_connection_method(MethodId id, base::ByteView arguments) {
   bool expected = true;
   const auto malformed = [&](const base::Error&) { cannot_decode(id, arguments); };
   MethodList<ConnectionStartOk, ConnectionTuneOk, ConnectionOpen, ConnectionClose, ConnectionUpdateSecret>::
-      dispatch(
-          id, arguments,
-          [&]<class M>(const M& method) {
-            if constexpr (std::is_same_v<M, ConnectionClose>) {
-              connection_.log(base::LogLevel::info, "closing AMQP connection", method.reply_text);
-              leave();
-              connection_.send(0, ConnectionCloseOk{});
-              connection_.finish();
-            } else if constexpr (std::is_same_v<M, ConnectionOpen>) {
-              expected = state == State::opening;
-              if (expected && handshake_.on(method)) open();
-            } else {
-              constexpr State due = std::is_same_v<M, ConnectionStartOk>  ? State::starting
-                                    : std::is_same_v<M, ConnectionTuneOk> ? State::tuning
-                                                                          : State::open;
-              expected = state == due;
-              if (expected) handshake_.on(method);
-            }
-          },
-          malformed) ||
+          dispatch(
+              id, arguments,
+              [&]<class M>(const M& method) {
+                if constexpr (std::is_same_v<M, ConnectionClose>) {
+                  connection_.log(base::LogLevel::info, "closing AMQP connection", method.reply_text);
+                  leave();
+                  connection_.send(0, ConnectionCloseOk{});
+                  connection_.finish();
+                } else if constexpr (std::is_same_v<M, ConnectionOpen>) {
+                  expected = state == State::opening;
+                  if (expected && handshake_.on(method)) open();
+                } else {
+                  constexpr State due = std::is_same_v<M, ConnectionStartOk>  ? State::starting
+                                        : std::is_same_v<M, ConnectionTuneOk> ? State::tuning
+                                                                              : State::open;
+                  expected = state == due;
+                  if (expected) handshake_.on(method);
+                }
+              },
+              malformed) ||
       (expected = false);
   if (expected) return;
   if (!connection_.is_open()) return connection_.drop_later("a step of the handshake out of order");
@@ -356,8 +357,8 @@ void Session::send_blocked() {
 }
 
 void Session::on_close_requested(std::string_view reason) {
-  connection_.close_with({static_cast<std::uint16_t>(ReplyCode::connection_forced), std::string(reason), true},
-                         {});
+  connection_.close_with(
+      {static_cast<std::uint16_t>(ReplyCode::connection_forced), std::string(reason), true}, {});
   connection_.wake();
 }
 

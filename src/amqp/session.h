@@ -79,11 +79,11 @@ class Session final : public base::Session, private broker::Client, private brok
   Publishing publishing_;
   Consuming consuming_;
   Topology topology_;
-  std::string alarm_;             // why publishing is stopped; empty: it is not
-  bool may_publish_ = true;       // flow
-  bool publish_waits_ = false;    // a basic.publish lies in the input until alarm and flow allow it
-  bool blocked_sent_ = false;     // connection.blocked
-  bool registered_ = false;       // with the broker of the shard
+  std::string alarm_;           // why publishing is stopped; empty: it is not
+  bool may_publish_ = true;     // flow
+  bool publish_waits_ = false;  // a basic.publish lies in the input until alarm and flow allow it
+  bool blocked_sent_ = false;   // connection.blocked
+  bool registered_ = false;     // with the broker of the shard
   std::uint64_t received_bytes_ = 0, received_frames_ = 0;
   std::int64_t received_ms_ = 0, sent_ms_ = 0, outbox_progress_ms_ = 0;
   std::size_t outbox_bytes_ = 0;  // at the last tick

@@ -63,21 +63,19 @@ broker::Outcome<> Topology::on(Channel& channel, const ExchangeDelete& method) {
 
 broker::Outcome<> Topology::on(Channel& channel, const ExchangeBind& method) {
   TRY(arguments, arguments_of(method.arguments));
-  connection_.messaging().bind(
-      connection_.caller,
-      {std::string(method.source), std::string(method.destination), std::string(method.routing_key), false,
-       std::move(arguments)},
-      answer_with<ExchangeBind>(channel, method.no_wait, ExchangeBindOk{}));
+  connection_.messaging().bind(connection_.caller,
+                               {std::string(method.source), std::string(method.destination),
+                                std::string(method.routing_key), false, std::move(arguments)},
+                               answer_with<ExchangeBind>(channel, method.no_wait, ExchangeBindOk{}));
   return {};
 }
 
 broker::Outcome<> Topology::on(Channel& channel, const ExchangeUnbind& method) {
   TRY(arguments, arguments_of(method.arguments));
-  connection_.messaging().unbind(
-      connection_.caller,
-      {std::string(method.source), std::string(method.destination), std::string(method.routing_key), false,
-       std::move(arguments)},
-      answer_with<ExchangeUnbind>(channel, method.no_wait, ExchangeUnbindOk{}));
+  connection_.messaging().unbind(connection_.caller,
+                                 {std::string(method.source), std::string(method.destination),
+                                  std::string(method.routing_key), false, std::move(arguments)},
+                                 answer_with<ExchangeUnbind>(channel, method.no_wait, ExchangeUnbindOk{}));
   return {};
 }
 
@@ -103,7 +101,8 @@ broker::Outcome<> Topology::on(Channel& channel, const QueueDeclare& method) {
           channel, QueueDeclare::id, [this, quiet = method.no_wait](Channel& to, broker::QueueStatus status) {
             to.last_queue = std::move(status.name);
             if (quiet) return;
-            const auto ready = static_cast<std::uint32_t>(std::min<std::uint64_t>(status.messages_ready, UINT32_MAX));
+            const auto ready =
+                static_cast<std::uint32_t>(std::min<std::uint64_t>(status.messages_ready, UINT32_MAX));
             connection_.send(to.number, QueueDeclareOk{to.last_queue, ready, status.consumers});
           }));
   return {};

@@ -4,8 +4,8 @@
 namespace sluice::amqp {
 
 bool Transaction::add(const broker::MessageView& message, bool mandatory) {
-  const std::size_t size = message.exchange.size() + message.routing_key.size() + message.properties.size() +
-                           message.body.size();
+  const std::size_t size =
+      message.exchange.size() + message.routing_key.size() + message.properties.size() + message.body.size();
   if (bytes_.size() + size > transaction_bytes_max || publishes_.size() >= transaction_publishes_max) {
     return false;
   }

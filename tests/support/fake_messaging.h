@@ -61,7 +61,8 @@ class FakeMessaging final : public broker::Messaging {
     }
     for (bool progress = true; progress && ready;) {
       progress = false;
-      for (std::size_t i = 0; i < consumers.size() && ready; ++i) progress |= deliver_one(consumers[i].request);
+      for (std::size_t i = 0; i < consumers.size() && ready; ++i)
+        progress |= deliver_one(consumers[i].request);
     }
   }
 
@@ -116,13 +117,14 @@ class FakeMessaging final : public broker::Messaging {
   broker::Outcome<bool> publish(const broker::Caller&, const broker::PublishRequest& request) override {
     const broker::MessageView& message = request.message;
     if (!exchanges.contains(std::string(message.exchange))) {
-      return std::unexpected(broker::Refusal{
-          404, "no exchange '" + std::string(message.exchange) + "' in vhost '/'", false});
+      return std::unexpected(
+          broker::Refusal{404, "no exchange '" + std::string(message.exchange) + "' in vhost '/'", false});
     }
     if (request.confirm != 0) published_[request.channel].push_back(request.confirm);
     const auto found = queues.find(std::string(message.routing_key));
     if (found == queues.end()) return !request.mandatory;
-    Message kept{std::string(message.exchange), std::string(message.routing_key),
+    Message kept{std::string(message.exchange),
+                 std::string(message.routing_key),
                  {message.properties.begin(), message.properties.end()},
                  std::string(base::as_text(message.body))};
     found->second.ready.emplace_back(found->second.next_offset++, std::move(kept));
@@ -197,8 +199,8 @@ class FakeMessaging final : public broker::Messaging {
 
  private:
   static std::string to_text(const broker::BindingSpec& spec) {
-    return spec.source + " -> " + (spec.destination_is_queue ? "queue " : "exchange ") + spec.destination + " by '" +
-           spec.key + "'";
+    return spec.source + " -> " + (spec.destination_is_queue ? "queue " : "exchange ") + spec.destination +
+           " by '" + spec.key + "'";
   }
   static broker::Refusal missing(const std::string& queue) {
     return {404, "no queue '" + queue + "' in vhost '/'", false};

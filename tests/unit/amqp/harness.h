@@ -65,7 +65,8 @@ class Peer {
     write_method(channel, method, bytes);
     feed(bytes);
   }
-  void send_frame(FrameType type, std::uint16_t channel, base::ByteView payload, std::uint8_t end = frame_end) {
+  void send_frame(FrameType type, std::uint16_t channel, base::ByteView payload,
+                  std::uint8_t end = frame_end) {
     base::ByteBuffer bytes;
     base::ByteWriter writer(bytes);
     writer.write(static_cast<std::uint8_t>(type));

@@ -14,8 +14,8 @@ TEST_CASE("hello: declare, publish, consume, ack") {
   peer.turn();
   CHECK(peer.delivered("Hello World!") == 1);
   peer.send(1, BasicAck{1, false});
-  CHECK(peer.messaging.settlements == std::vector<std::pair<std::uint64_t, broker::Settlement>>{
-                                          {0, broker::Settlement::accepted}});
+  CHECK(peer.messaging.settlements ==
+        std::vector<std::pair<std::uint64_t, broker::Settlement>>{{0, broker::Settlement::accepted}});
   peer.send(0, ConnectionClose{200, "bye", 0, 0});
   peer.expect<ConnectionCloseOk>();
   CHECK(peer.session->closing() == Closing::after_flush);
