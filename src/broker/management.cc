@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "broker/arguments.h"
+#include "broker/queue_arguments.h"
 #include "broker/shard_broker.h"
 
 namespace sluice::broker {
@@ -94,18 +95,18 @@ void ShardBroker::apply_command(CommandSource source, const Command& command) {
   auto changes = catalog_.apply(command);
   INVARIANT(changes.has_value(), "a command that shard 0 decided is refused here: {}", changes.error().text);
   metrics_.commands_applied.add();
+  ++generation_;
+  router_.apply(catalog_, *changes);
   base::Result<> result;
   std::vector<QueueRecord> removed;
   for (const auto& change : *changes) {
     const auto* queue = std::get_if<QueueRecord>(&change.record);
     if (!queue) continue;
-    const bool ours = set_.owner_of(queue->log()) == shard_.id;
     if (change.removed) {
-      if (ours) owner_.remove(queue->log());
-      down_.erase(queue->log());
+      remove_queue(*queue);
       removed.push_back(*queue);
-    } else if (ours) {
-      if (auto opened = owner_.open(*queue); !opened && result) result = std::move(opened);
+    } else if (auto opened = open_queue(*queue); !opened && result) {
+      result = std::move(opened);
     }
   }
   // On the shard that asked, the answer goes before the news.
@@ -117,6 +118,25 @@ void ShardBroker::apply_command(CommandSource source, const Command& command) {
   }
   on_shard(base::ShardId{0},
            [result = std::move(result)](ShardBroker& first) mutable { first.on_applied(std::move(result)); });
+}
+
+base::Result<> ShardBroker::open_queue(const QueueRecord& queue) {
+  if (set_.owner_of(queue.log()) != shard_.id) return {};
+  return queue.is_stream() ? owner_.open(queue) : messaging_.open_queue(queue, settings_of(queue));
+}
+
+void ShardBroker::remove_queue(const QueueRecord& queue) {
+  const bool ours = set_.owner_of(queue.log()) == shard_.id;
+  if (!queue.is_stream()) {
+    if (ours) messaging_.close_queue(base::QueueId{queue.log_id});
+    return messaging_.on_queue_removed(base::QueueId{queue.log_id});
+  }
+  if (ours) owner_.remove(queue.log());
+  down_.erase(queue.log());
+}
+
+QueueSettings ShardBroker::settings_of(const QueueRecord& queue) const {
+  return to_settings(queue_type_of(queue.type), queue.durable && !queue.exclusive(), queue.table_arguments);
 }
 
 void ShardBroker::on_command_done(std::uint64_t number, base::Result<> result) {

@@ -15,8 +15,10 @@ ShardBroker::ShardBroker(base::Shard& shard, ShardSet& set)
       set_(set),
       options_(set.options()),
       metrics_(set.metrics(shard.id)),
+      router_(shard.random, shard.shard_count),
       access_(catalog_, options_),
       owner_(shard, set),
+      messaging_(shard, set, *this),
       in_flight_(set.shard_count()) {}
 
 ShardBroker::~ShardBroker() = default;
@@ -33,11 +35,12 @@ base::Result<> ShardBroker::start() {
         std::make_unique<DiskAlarm>(shard_, options_.data_dir, options_.disk_free_limit.value, metrics_);
     remove_orphans();
   }
+  router_.load(catalog_);
   // A log that does not open is a stream that is down, not a broker that does not start.
   catalog_.for_each_queue([&](const QueueRecord& queue) {
     if (queue.is_stream() && set_.owner_of(queue.log()) == shard_.id) static_cast<void>(owner_.open(queue));
   });
-  return {};
+  return messaging_.start();
 }
 
 base::Result<> ShardBroker::load_catalog() {
@@ -106,6 +109,7 @@ ClientId ShardBroker::add_client(Client& client) {
 void ShardBroker::remove_client(ClientId client) {
   auto* state = clients_.find(client.value);
   if (!state) return;
+  messaging_.remove_client(client);
   while (!state->publishers.empty()) {
     drop_publisher(*state, {client.value, state->publishers.begin()->first}, true);
   }
@@ -136,10 +140,12 @@ base::Result<> ShardBroker::check(const Identity& identity, std::string_view vho
 void ShardBroker::on_turn_end() {
   owner_.on_turn_end();
   deliver_news();
+  messaging_.on_turn_end();
 }
 
 void ShardBroker::on_tick(std::int64_t monotonic_ms) {
   owner_.on_tick(monotonic_ms);
+  messaging_.on_tick(monotonic_ms);
   if (!alarm_source_) return;
   const auto alarm = alarm_source_->on_tick(monotonic_ms);
   if (!alarm) return;

@@ -17,6 +17,8 @@
 #include "broker/client_registry.h"
 #include "broker/disk_alarm.h"
 #include "broker/metadata_writer.h"
+#include "broker/queue_settings.h"
+#include "broker/router.h"
 #include "broker/shard_messaging.h"
 #include "broker/shard_set.h"
 #include "broker/stream_owner.h"
@@ -97,6 +99,14 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void on_news(base::ShardId from, News news);
   void set_disk_alarm(bool on);
   StreamOwner& owner() { return owner_; }
+  ShardMessaging& shard_messaging() { return messaging_; }
+  const Catalog& catalog() const { return catalog_; }
+  Router& router() { return router_; }
+  // Of a work queue: arguments and policies merged.
+  QueueSettings settings_of(const QueueRecord& queue) const;
+  void send_command(Command command, Done<> done);
+  // Counts up with every change of the catalog: what was looked up in it before may be different.
+  std::uint64_t generation() const { return generation_; }
 
  private:
   struct PendingCommand {
@@ -133,7 +143,9 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   base::Result<> load_catalog();
   void remove_orphans();
   base::Result<const QueueRecord*> find_queue(std::string_view vhost, std::string_view name) const;
-  void send_command(Command command, Done<> done);
+
+  base::Result<> open_queue(const QueueRecord& queue);
+  void remove_queue(const QueueRecord& queue);
 
   void deliver_news();
   void take_news(const News& news);
@@ -162,10 +174,11 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   const BrokerOptions& options_;
   BrokerMetrics& metrics_;
   Catalog catalog_;
+  Router router_;
   LocalAccess access_;
   StreamOwner owner_;
   ClientRegistry clients_;
-  ShardMessaging messaging_{*this};
+  ShardMessaging messaging_;
   std::unique_ptr<MetadataWriter> writer_;   // shard 0 only
   std::unique_ptr<DiskAlarm> alarm_source_;  // shard 0 only
   std::unordered_map<base::LogId, std::string> down_;
@@ -178,6 +191,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   std::vector<InFlight> in_flight_;  // by owner shard
   News own_news_;                    // kept for its buffers
   std::uint64_t next_client_ = 1, next_command_ = 1;
+  std::uint64_t generation_ = 1;
   bool disk_alarm_ = false;
   bool flow_changed_ = false;
 };

@@ -1,56 +1,287 @@
 // SPDX-License-Identifier: Apache-2.0
+// Start, clients, turns, and what travels between the shards.
 #include "broker/shard_messaging.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "broker/news.h"
 #include "broker/shard_broker.h"
 
 namespace sluice::broker {
 namespace {
 
-Refusal not_yet() {
-  return {540, "not served yet", true};
+bool is_internal(const queue::PublishOrigin& origin) {
+  return origin.client == make_client_id(origin.shard, 0);  // clients count from 1
 }
 
 }  // namespace
 
-void ShardMessaging::attach(const Caller&, QueueClient&) {}
-void ShardMessaging::declare_exchange(const Caller&, ExchangeSpec, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& broker)
+    : shard_(shard),
+      set_(set),
+      broker_(broker),
+      metrics_(set.messaging_metrics(shard.id)),
+      clients_(shard.id),
+      owner_(shard, *this),
+      peers_(set.shard_count()),
+      targets_(set.shard_count()) {}
+
+ShardMessaging::~ShardMessaging() {
+  if (owner_.is_open()) owner_.queues().close();
 }
-void ShardMessaging::delete_exchange(const Caller&, std::string, bool, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+
+// -- clients
+
+void ShardMessaging::count_dead_letter(const OwnedQueue& queue, queue::DeadReason reason) {
+  metrics_.count_dead_letter(queue.type, queue.dead_letters->at_least_once, reason);
 }
-void ShardMessaging::bind(const Caller&, BindingSpec, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+
+void ShardMessaging::attach(const Caller& caller, QueueClient& client) {
+  clients_.add(caller, client);
 }
-void ShardMessaging::unbind(const Caller&, BindingSpec, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+
+QueueClientState& ShardMessaging::client_of(const Caller& caller) {
+  auto* client = clients_.find(caller.client.value);
+  INVARIANT(client, "client {} is not attached", caller.client.value);
+  return *client;
 }
-void ShardMessaging::declare_queue(const Caller&, QueueSpec, Answer<QueueStatus> answer) {
-  answer(std::unexpected(not_yet()));
+
+void ShardMessaging::remove_client(ClientId id) {
+  auto* client = clients_.find(id.value);
+  if (!client) return;
+  while (!client->channels.empty()) close_channel(client->caller, client->channels.begin()->first);
+  const bool had_exclusive = client->declared_exclusive;
+  clients_.remove(id.value);
+  if (had_exclusive) broker_.send_command(DeleteExclusiveQueues{id.value}, [](base::Result<>) {});
 }
-void ShardMessaging::delete_queue(const Caller&, std::string, bool, bool, Answer<std::uint64_t> answer) {
-  answer(std::unexpected(not_yet()));
+
+void ShardMessaging::close_channel(const Caller& caller, std::uint16_t channel) {
+  auto& client = client_of(caller);
+  const auto found = client.channels.find(channel);
+  if (found == client.channels.end()) return;
+  while (!found->second.sources.empty()) close_source(*found->second.sources.back());
+  client.channels.erase(found);
 }
-void ShardMessaging::purge_queue(const Caller&, std::string, Answer<std::uint64_t> answer) {
-  answer(std::unexpected(not_yet()));
+
+Router& ShardMessaging::router() {
+  return broker_.router();
 }
-Outcome<bool> ShardMessaging::publish(const Caller&, const PublishRequest&) {
-  return std::unexpected(not_yet());
+
+// -- turns
+
+void ShardMessaging::on_turn_end() {
+  delete_unused();
+  dead_letters_.publish_noted();
+  owner_.end_turn();
+  take_internal_confirms();
+  auto& self = peers_[shard_.id.value];
+  if (self.queues_full != owner_.full()) {
+    self.queues_full = owner_.full();
+    flow_changed_ = true;
+  }
+  for (const auto id : std::exchange(timed_out_, {})) tell_timed_out(id);
+  for (const auto id : std::exchange(lost_, {})) tell_lost(id);
+  tell_confirms();
+  if (flow_changed_) tell_flow();
+  for (std::uint32_t i = 0; i < peers_.size(); ++i) flush_requests(base::ShardId{i});
+  send_news();
 }
-void ShardMessaging::consume(const Caller&, ConsumeRequest, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+
+void ShardMessaging::wake() {
+  shard_.mail.send(shard_.id, [] {});
 }
-std::string ShardMessaging::open_reply_to(const Caller&, std::uint16_t, std::string_view) {
-  return {};
+
+void ShardMessaging::on_tick(std::int64_t monotonic_ms) {
+  dead_letters_.on_tick(monotonic_ms);
+  if (owner_.is_open()) owner_.queues().tick(monotonic_ms, shard_.clock.wall_ms());
 }
-void ShardMessaging::cancel(const Caller&, std::uint16_t, std::string_view) {}
-void ShardMessaging::get(const Caller&, std::uint16_t, std::string, bool,
-                         std::move_only_function<void(Outcome<std::optional<Delivery>>)> answer) {
-  answer(std::unexpected(not_yet()));
+
+void ShardMessaging::flush_requests(base::ShardId to) {
+  auto& peer = peers_[to.value];
+  if (peer.requests.empty()) return;
+  const auto bytes = peer.requests.published.bytes();
+  if (bytes > 0) {
+    peer.in_flight_bytes += bytes;
+    if (!peer.in_flight_full && peer.in_flight_bytes > in_flight_bytes_max) {
+      peer.in_flight_full = flow_changed_ = true;
+    }
+    metrics_.mailed_publishes.add();
+    metrics_.mailed_publish_bytes.add(bytes);
+  }
+  shard_.mail.send(to, [&set = set_, from = shard_.id, to, requests = std::exchange(peer.requests, {})] {
+    set.messaging(to).on_requests(from, requests);
+  });
 }
-void ShardMessaging::settle(const Caller&, QueueId, std::span<const base::Offset>, Settlement) {}
-void ShardMessaging::set_channel_prefetch(const Caller&, std::uint16_t, std::uint32_t) {}
-void ShardMessaging::set_ready(const Caller&, bool) {}
-void ShardMessaging::close_channel(const Caller&, std::uint16_t) {}
+
+void ShardMessaging::send_news() {
+  auto& all = owner_.news();
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    const base::ShardId to{i};
+    if (to == shard_.id || all[i].empty()) continue;
+    if (const auto bytes = all[i].deliveries.bytes(); bytes > 0) {
+      metrics_.mailed_deliveries.add();
+      metrics_.mailed_delivery_bytes.add(bytes);
+    }
+    shard_.mail.send(to, [&set = set_, from = shard_.id, to, news = std::exchange(all[i], {})] {
+      set.messaging(to).on_news(from, news);
+    });
+  }
+  auto own = std::exchange(all[shard_.id.value], {});
+  take_deliveries(own.deliveries);  // direct replies
+}
+
+void ShardMessaging::on_news(base::ShardId from, const WorkNews& news) {
+  auto& peer = peers_[from.value];
+  INVARIANT(peer.in_flight_bytes >= news.taken_bytes, "shard {} took more than it was sent", from.value);
+  peer.in_flight_bytes -= news.taken_bytes;
+  if (peer.in_flight_full && peer.in_flight_bytes < in_flight_bytes_max / 2) {
+    peer.in_flight_full = false;
+    flow_changed_ = true;
+  }
+  if (news.full && *news.full != peer.queues_full) {
+    peer.queues_full = *news.full;
+    flow_changed_ = true;
+  }
+  for (const auto& confirm : news.confirms) note_confirm(confirm);
+  for (const auto& each : news.active) note_active(each.source, each.active);
+  take_deliveries(news.deliveries);
+  for (const auto id : news.timed_out) tell_timed_out(id);
+}
+
+void ShardMessaging::take_deliveries(const DeliveryBatch& batch) {
+  batch.for_each([&](std::uint64_t id, const queue::WorkDelivery& delivery) {
+    auto* source = clients_.source(SourceId{id});
+    if (!source) return;  // its channel is closed, which gives the message back
+    if (source->kind == Source::Kind::reply) return take_reply(*source, delivery);
+    take_mailed(*source, delivery);
+  });
+}
+
+// -- confirms
+
+void ShardMessaging::note_confirm(const queue::Confirm& confirm) {
+  const auto& origin = confirm.origin;
+  if (is_internal(origin)) return internal_confirms_.push_back(confirm);
+  auto* client = clients_.find(origin.client);
+  if (!client) return;
+  const auto found = client->channels.find(origin.channel);
+  if (found == client->channels.end()) return;
+  auto& channel = found->second;
+  if (channel.generation != generation_of(origin.number)) return;  // of a closed channel of the same number
+  const auto done = channel.counts.take(origin.number, confirm.accepted);
+  if (done) confirm_later(*client, origin.channel, channel, number_of(origin.number), *done);
+}
+
+// Outside of calls into the queues: what comes of them calls the queues again.
+void ShardMessaging::take_internal_confirms() {
+  for (const auto& confirm : std::exchange(internal_confirms_, {})) {
+    switch (static_cast<InternalPublisher>(confirm.origin.channel)) {
+      case InternalPublisher::dead_letters:
+        dead_letters_.on_confirm(confirm.origin.number, confirm.accepted);
+        break;
+      case InternalPublisher::schedule:
+        break;
+    }
+  }
+}
+
+void ShardMessaging::confirm_later(QueueClientState& client, std::uint16_t number, ChannelState& channel,
+                                   std::uint64_t confirm, bool accepted) {
+  (accepted ? channel.accepted : channel.refused).push_back(confirm);
+  if (std::exchange(channel.told, true)) return;
+  channels_told_.emplace_back(client.caller.client.value, number);
+}
+
+void ShardMessaging::tell_confirms() {
+  std::swap(channels_told_, channels_before_);
+  for (const auto& [id, number] : channels_before_) {
+    for (const bool accepted : {true, false}) {
+      auto* client = clients_.find(id);
+      if (!client) break;
+      const auto found = client->channels.find(number);
+      if (found == client->channels.end()) break;
+      auto& channel = found->second;
+      channel.told = false;
+      auto& list = accepted ? channel.accepted : channel.refused;
+      if (list.empty()) continue;
+      std::swap(list, confirms_);
+      if (!std::ranges::is_sorted(confirms_)) std::ranges::sort(confirms_);
+      if (accepted) metrics_.confirmed.add(confirms_.size());
+      client->events->on_published(number, confirms_, accepted);
+      confirms_.clear();
+    }
+  }
+  channels_before_.clear();
+}
+
+// -- consumers that the server ends
+
+void ShardMessaging::note_active(SourceId id, bool active) {
+  if (auto* source = clients_.source(id)) source->active = active;
+}
+
+void ShardMessaging::on_queue_removed(base::QueueId queue) {
+  for (const auto id : clients_.sources_of(queue)) lost_.push_back(id);
+}
+
+void ShardMessaging::tell_lost(SourceId id) {
+  auto* source = clients_.source(id);
+  if (!source) return;
+  source->lost = true;
+  if (source->asking > 0) return;  // hears it as the answer
+  auto& events = *source->client->events;
+  const bool tell = source->kind == Source::Kind::consumer && !source->cancelled;
+  const auto channel = source->channel;
+  const auto tag = source->tag;
+  close_source(*source);
+  if (tell) events.on_consumer_cancelled(channel, tag);
+}
+
+// The queue has taken its messages back already.
+void ShardMessaging::tell_timed_out(SourceId id) {
+  auto* source = clients_.source(id);
+  if (!source) return;
+  const auto& caller = source->client->caller;
+  auto& events = *source->client->events;
+  const bool cancelled = source->cancelled;
+  const auto channel = source->channel;
+  const auto tag = source->tag;
+  close_source(*source);
+  if (cancelled) return;
+  if (caller.cancel_notify) return events.on_consumer_cancelled(channel, tag);
+  events.on_channel_refused(
+      channel,
+      {406, fmt::format("delivery acknowledgement on channel {} timed out. This timeout value can be "
+                        "configured, see consumers doc guide to learn more",
+                        channel)});
+}
+
+// -- flow
+
+bool ShardMessaging::flow_of(const QueueClientState& client) const {
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    if (peers_[i].full() && client.published_to[i]) return false;
+  }
+  return true;
+}
+
+void ShardMessaging::tell_flow() {
+  flow_changed_ = false;
+  std::vector<std::uint64_t> changed;
+  for (const auto& [id, client] : clients_.all()) {
+    if (flow_of(*client) != client->may_publish) changed.push_back(id);
+  }
+  for (const auto id : changed) {
+    auto* client = clients_.find(id);
+    if (!client) continue;
+    client->may_publish = flow_of(*client);
+    if (client->may_publish) client->published_to.reset();
+    if (!client->may_publish) metrics_.stopped.add();
+    client->events->on_flow(client->may_publish);
+  }
+}
 
 }  // namespace sluice::broker

@@ -1,21 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messaging of one shard: answers AMQP sessions of this shard, routes from this shard's catalog copy, and
-// talks to the shards that own the queues. Owned by the shard's ShardBroker, used on its shard only.
+// talks to the shards that own the queues. Owned by the shard's ShardBroker, used on its shard only. Its
+// parts: shard_messaging.cc (clients, turns, what is mailed), message_publishing.cc, message_consuming.cc,
+// message_settling.cc; the queues themselves are with WorkOwner, declarations with Declaring.
+//
+// Nothing here calls a QueueClient from inside a call that the client's session is making: confirms wait for
+// the end of the turn. Deliveries of this shard's queues are made inside WorkQueues::end_turn, where sessions
+// may only write and call set_ready.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "base/ports.h"
+#include "broker/client.h"
+#include "broker/dead_letters.h"
 #include "broker/messaging.h"
+#include "broker/messaging_clients.h"
+#include "broker/messaging_metrics.h"
+#include "broker/queue_settings.h"
+#include "broker/router.h"
+#include "broker/shard_set.h"
+#include "broker/work_news.h"
+#include "broker/work_owner.h"
+#include "message/properties.h"
 
 namespace sluice::broker {
 
 class ShardBroker;
 
-class ShardMessaging final : public Messaging {
+// Who publishes on the broker's own account: the channel of such an origin, whose client has number 0.
+enum class InternalPublisher : std::uint16_t { dead_letters, schedule };
+
+// MessageMeta::flags
+inline constexpr std::uint8_t meta_dead_lettered = 1;  // the broker wrote x-death
+
+inline constexpr std::string_view reply_to_name = "amq.rabbitmq.reply-to";
+inline constexpr std::string_view reply_to_prefix = "amq.rabbitmq.reply-to.";
+
+class ShardMessaging final : public Messaging, public WorkOwner::Host {
  public:
-  explicit ShardMessaging(ShardBroker& broker) : broker_(broker) {}
+  ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& broker);
+  ~ShardMessaging() override;
+  // Opens the queues of this shard; the catalog is loaded.
+  base::Result<> start();
 
   // -- Messaging
   void attach(const Caller& caller, QueueClient& client) override;
@@ -33,14 +63,137 @@ class ShardMessaging final : public Messaging {
   void cancel(const Caller& caller, std::uint16_t channel, std::string_view tag) override;
   void get(const Caller& caller, std::uint16_t channel, std::string queue, bool no_ack,
            std::move_only_function<void(Outcome<std::optional<Delivery>>)> answer) override;
-  void settle(const Caller& caller, QueueId queue, std::span<const base::Offset> offsets,
+  void settle(const Caller& caller, QueueId source, std::span<const base::Offset> offsets,
               Settlement settlement) override;
   void set_channel_prefetch(const Caller& caller, std::uint16_t channel, std::uint32_t prefetch) override;
   void set_ready(const Caller& caller, bool ready) override;
   void close_channel(const Caller& caller, std::uint16_t channel) override;
 
+  // -- for ShardBroker
+  void remove_client(ClientId client);
+  void on_turn_end();
+  void on_tick(std::int64_t monotonic_ms);
+  // A queue is gone from the catalog: its consumers hear of it.
+  void on_queue_removed(base::QueueId queue);
+  // Queues that this shard owns.
+  base::Result<> open_queue(const QueueRecord& record, const QueueSettings& settings);
+  void change_queue(const QueueRecord& record, const QueueSettings& settings);
+  void close_queue(base::QueueId queue);
+
+  // -- for its parts
+  const OwnedQueue* owned_queue(base::QueueId queue) const;
+  Router& router();
+  std::int64_t wall_ms() const { return shard_.clock.wall_ms(); }
+  void count_dead_letter(const OwnedQueue& queue, queue::DeadReason reason);
+  void count_letter_confirmed() { metrics_.kept_confirmed.add(); }
+  // As publish() of a session: how many confirms will come, to the part that the publisher names.
+  std::uint32_t give_internal(const queue::Message& message, const queue::MessageMeta& meta,
+                              std::span<const Destination> destinations, InternalPublisher publisher,
+                              std::uint64_t number);
+
+  // -- for the messaging of other shards, in mailed tasks
+  void on_requests(base::ShardId from, const WorkRequests& requests) { owner_.take_requests(from, requests); }
+  void on_news(base::ShardId from, const WorkNews& news);
+  WorkOwner& owner() { return owner_; }
+
+  // -- WorkOwner::Host
+  bool deliver(Source& source, const queue::WorkDelivery& delivery) override;
+  void note_confirm(const queue::Confirm& confirm) override;
+  void note_dead(const queue::WorkDelivery& dead, queue::DeadReason reason) override {
+    if (dead_letters_.note(dead, reason)) wake();
+  }
+  void note_active(SourceId source, bool active) override;
+  void note_timed_out(SourceId source) override { timed_out_.push_back(source); }
+  void note_unused(base::QueueId queue, bool expired) override;
+  void note_offline(const base::Error& error) override;
+
  private:
+  struct Peer {  // another shard, as a place where queues are
+    WorkRequests requests;
+    std::uint64_t in_flight_bytes = 0;  // published there and not yet in its journal
+    bool in_flight_full = false, queues_full = false;
+    bool full() const { return in_flight_full || queues_full; }
+  };
+
+  // Runs f(messaging of that shard): at once when it is this one, else by mail, behind what was asked before.
+  template <class F>
+  void on_shard(base::ShardId to, F f);
+  void flush_requests(base::ShardId to);
+  void send_news();
+
+  struct Got;
+
+  void wake();  // another turn, though nothing has arrived
+  void delete_unused();
+  void take_internal_confirms();
+
+  QueueClientState& client_of(const Caller& caller);
+  void take_deliveries(const DeliveryBatch& batch);
+  void confirm_later(QueueClientState& client, std::uint16_t number, ChannelState& channel,
+                     std::uint64_t confirm, bool accepted);
+  void tell_confirms();
+  void tell_lost(SourceId id);
+  void tell_timed_out(SourceId id);
+  bool flow_of(const QueueClientState& client) const;
+  void tell_flow();
+
+  Outcome<Router::Place*> find_place(QueueClientState& client, std::string_view exchange);
+  queue::PublishOrigin origin_of(const QueueClientState& client, const ChannelState& channel,
+                                 const PublishRequest& request) const;
+  base::Result<queue::MessageMeta> meta_of(const message::BasicProperties& properties) const;
+  // The keys of CC and BCC, into more_keys_.
+  base::Result<> read_more_keys(const message::BasicProperties& properties);
+  base::ByteView without_bcc(base::ByteView properties);
+  // Gives the message to all of them; how many confirms will come for it.
+  std::uint32_t give(const queue::Message& message, const queue::MessageMeta& meta,
+                     std::span<const Destination> destinations, const queue::PublishOrigin& origin);
+  void give_queues(const queue::Message& message, const queue::MessageMeta& meta, base::ShardId owner,
+                   std::span<const base::QueueId> queues, const queue::PublishOrigin& origin);
+  void note_flow(QueueClientState& client, std::span<const Destination> destinations);
+  void reply(const queue::Message& message, const queue::MessageMeta& meta);
+  void take_reply(Source& source, const queue::WorkDelivery& from);
+  void declare_reply_to(const Caller& caller, std::string name, Answer<QueueStatus> answer);
+
+  Outcome<const QueueRecord*> find_readable(const Caller& caller, std::string_view name);
+  WorkOwner::NewSource new_source(Source& source, std::uint32_t shared_prefetch,
+                                  const queue::ConsumerOptions& options) const;
+  void on_consumer_added(SourceId id, base::Result<> result, const std::string& name, Answer<> answer);
+  void drop_if_done(Source& source);
+  void close_source(Source& source);
+  Delivery to_delivery(const Source& source, const queue::WorkDelivery& from);
+  base::ByteView with_counts(const queue::WorkDelivery& from);
+  void take_mailed(Source& source, const queue::WorkDelivery& from);
+  void tell_taken(const QueueClientState& client, base::ShardId owner, std::uint64_t bytes);
+  void answer_get(Source& source, const queue::WorkDelivery* taken, bool no_ack, std::uint64_t left,
+                  std::move_only_function<void(Outcome<std::optional<Delivery>>)>& answer);
+  void settle_source(Source& source, std::span<const base::Offset> offsets, queue::Settlement settlement);
+
+  base::Shard& shard_;
+  ShardSet& set_;
   ShardBroker& broker_;
+  MessagingMetrics& metrics_;
+  MessagingClients clients_;
+  WorkOwner owner_;
+  std::vector<Peer> peers_;  // by shard; the own one only counts as full or not
+  std::vector<std::pair<std::uint64_t, std::uint16_t>> channels_told_, channels_before_;
+  std::unordered_map<base::QueueId, OwnedQueue> owned_;
+  DeadLetters dead_letters_{*this};
+  std::vector<queue::Confirm> internal_confirms_;
+  std::vector<base::QueueId> unused_;
+  std::vector<SourceId> timed_out_, lost_;
+  std::vector<std::uint64_t> confirms_;              // scratch
+  std::vector<std::vector<base::QueueId>> targets_;  // of the message being published, by shard; scratch
+  std::vector<std::string_view> more_keys_;          // scratch
+  message::PropertiesEditor editor_;
+  base::ByteBuffer edited_;  // properties as a consumer gets them
+  bool flow_changed_ = false;
 };
+
+template <class F>
+void ShardMessaging::on_shard(base::ShardId to, F f) {
+  if (to == shard_.id) return f(*this);
+  flush_requests(to);
+  shard_.mail.send(to, [&set = set_, to, f = std::move(f)]() mutable { f(set.messaging(to)); });
+}
 
 }  // namespace sluice::broker

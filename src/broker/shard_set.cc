@@ -15,6 +15,7 @@ ShardSet::ShardSet(BrokerOptions options, std::uint32_t shard_count,
   if (!registry) return;
   for (const auto& part : parts_) {
     registry->add(*part.metrics);
+    registry->add(*part.messaging_metrics);
     registry->add(*part.log_metrics);
     registry->add(*part.view_metrics);
   }
@@ -28,6 +29,14 @@ base::Result<std::unique_ptr<ShardSet>> ShardSet::open(BrokerOptions options, st
 
 std::string ShardSet::log_directory(base::LogId log) const {
   return fmt::format("{}/streams/{}", options_.data_dir, log.value);
+}
+
+std::string ShardSet::journal_directory(base::ShardId shard) const {
+  return fmt::format("{}/journal/{}", options_.data_dir, shard.value);
+}
+
+ShardMessaging& ShardSet::messaging(base::ShardId shard) {
+  return broker(shard).shard_messaging();
 }
 
 base::ShardId ShardSet::owner_of(base::LogId log) const {

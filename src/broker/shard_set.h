@@ -11,24 +11,36 @@
 // mailed to that shard. `options` and the metadata store are safe from any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "base/metrics.h"
 #include "base/ports.h"
 #include "broker/broker.h"
+#include "broker/messaging_metrics.h"
 #include "broker/metrics.h"
 #include "broker/options.h"
 #include "log/metrics.h"
 #include "queue/metrics.h"
+#include "queue/work_queue.h"
 #include "storage/metadata_store.h"
 
 namespace sluice::broker {
 
 class ShardBroker;
+class ShardMessaging;
 
 class ShardSet {
  public:
+  // How a shard opens its work queues, in <data_dir>/journal/<shard>; tests put their own in its place.
+  using OpenQueues = std::function<base::Result<std::unique_ptr<queue::WorkQueues>>(
+      base::Shard& shard, std::string directory, const storage::JournalOptions& options,
+      std::span<const queue::WorkQueues::Setup> queues, queue::WorkListener& listener)>;
+  OpenQueues open_queues;
+
   // Opens <data_dir>/metadata. `registry` may be null; it must not be collected from after the set is gone.
   static base::Result<std::unique_ptr<ShardSet>> open(BrokerOptions options, std::uint32_t shard_count,
                                                       base::MetricsRegistry* registry);
@@ -39,11 +51,14 @@ class ShardSet {
   std::uint32_t shard_count() const { return static_cast<std::uint32_t>(parts_.size()); }
   storage::MetadataStore& store() { return *store_; }
   std::string log_directory(base::LogId log) const;
+  std::string journal_directory(base::ShardId shard) const;
   // A log belongs to one shard for as long as the shard count stays.
   base::ShardId owner_of(base::LogId log) const;
 
   ShardBroker& broker(base::ShardId shard) { return *parts_[shard.value].broker; }
   void set_broker(base::ShardId shard, ShardBroker* broker) { parts_[shard.value].broker = broker; }
+  ShardMessaging& messaging(base::ShardId shard);
+  MessagingMetrics& messaging_metrics(base::ShardId shard) { return *parts_[shard.value].messaging_metrics; }
   BrokerMetrics& metrics(base::ShardId shard) { return *parts_[shard.value].metrics; }
   log::Metrics& log_metrics(base::ShardId shard) { return *parts_[shard.value].log_metrics; }
   queue::Metrics& view_metrics(base::ShardId shard) { return *parts_[shard.value].view_metrics; }
@@ -54,6 +69,7 @@ class ShardSet {
   struct Part {
     ShardBroker* broker = nullptr;
     std::unique_ptr<BrokerMetrics> metrics = std::make_unique<BrokerMetrics>();
+    std::unique_ptr<MessagingMetrics> messaging_metrics = std::make_unique<MessagingMetrics>();
     std::unique_ptr<log::Metrics> log_metrics = std::make_unique<log::Metrics>();
     std::unique_ptr<queue::Metrics> view_metrics = std::make_unique<queue::Metrics>();
   };

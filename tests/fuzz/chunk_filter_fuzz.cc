@@ -28,9 +28,11 @@ void walk(base::ByteBuffer record) {
     view->entries(cursor.value(), set);
   }
   view->entries("KR", set);
-  std::size_t hint = 0;
+  auto samples = view->samples();
   for (std::uint32_t entry = 0; entry < view->entry_count(); entry += 7) {
-    view->group_of(entry, hint);
+    const SampleGroup group = samples.seek(entry);
+    INVARIANT(group.first_entry <= entry && entry < group.end_entry, "{} not in {}", entry,
+              group.first_entry);
   }
 }
 

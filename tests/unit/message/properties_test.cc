@@ -120,11 +120,9 @@ TEST_CASE("CC and BCC name more routing keys") {
   encoded = table(headers);
   properties.headers = base::FieldTableView(encoded);
   CHECK(for_each_sender_selected(properties, collect).error().text ==
-        "invalid message: {unacceptable_type_in_header,\"CC\",longstr}");
+        "invalid headers: {unacceptable_type_in_header,\"CC\",longstr}");
   headers.set("CC", base::FieldArray{std::int32_t{1}});
   encoded = table(headers);
   properties.headers = base::FieldTableView(encoded);
-  keys.clear();
-  CHECK(for_each_sender_selected(properties, collect));
-  CHECK(keys == std::vector<std::string>{"c"});
+  CHECK_FALSE(for_each_sender_selected(properties, collect));
 }

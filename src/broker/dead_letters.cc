@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/dead_letters.h"
+
+#include <algorithm>
+
+#include "broker/shard_broker.h"
+#include "broker/shard_messaging.h"
+
+namespace sluice::broker {
+
+bool DeadLetters::note(const queue::WorkDelivery& dead, queue::DeadReason reason) {
+  const auto& message = dead.message;
+  noted_.push_back({dead.queue,
+                    dead.offset,
+                    reason,
+                    dead.meta,
+                    std::string(message.exchange),
+                    std::string(message.routing_key),
+                    {message.properties.begin(), message.properties.end()},
+                    {message.body.begin(), message.body.end()}});
+  return noted_.size() == 1;
+}
+
+void DeadLetters::publish_noted() {
+  std::swap(noted_, noted_before_);
+  for (auto& letter : noted_before_) publish(std::move(letter));
+  noted_before_.clear();
+}
+
+void DeadLetters::publish(Letter letter) {
+  const auto* from = messaging_.owned_queue(letter.queue);
+  if (!from) return;  // deleted meanwhile, with all it had
+  if (!from->dead_letters) return done(letter.queue, letter.offset);
+  messaging_.count_dead_letter(*from, letter.reason);
+  const bool at_least_once = from->dead_letters->at_least_once;
+  const auto destinations = route(letter, *from);
+  if (destinations.empty()) return failed(std::move(letter), at_least_once);
+  const auto& target = *from->dead_letters;
+  auto meta = letter.meta;
+  meta.received_at_ms = messaging_.wall_ms();
+  meta.expires_at_ms = 0;
+  meta.flags |= meta_dead_lettered;
+  const queue::Message message{target.exchange, target.routing_key ? *target.routing_key : letter.routing_key,
+                               properties_, letter.body};
+  const auto number = next_number_++;
+  const auto parts =
+      messaging_.give_internal(message, meta, destinations, InternalPublisher::dead_letters, number);
+  if (parts == 0) return failed(std::move(letter), at_least_once);
+  if (parts > 1) counts_.expect(number, parts);
+  Waiting waiting{letter.queue, letter.offset, nullptr};
+  if (at_least_once) waiting.letter = std::make_unique<Letter>(std::move(letter));
+  waiting_.emplace(number, std::move(waiting));
+}
+
+std::span<const Destination> DeadLetters::route(const Letter& letter, const OwnedQueue& from) {
+  const auto& target = *from.dead_letters;
+  DeathEvent event;
+  event.queue = from.name;
+  event.reason = letter.reason;
+  event.exchange = letter.exchange;
+  event.routing_key = letter.routing_key;
+  event.wall_ms = messaging_.wall_ms();
+  event.known_before = (letter.meta.flags & meta_dead_lettered) != 0;
+  event.drop_sender_selected = target.routing_key.has_value();
+  properties_.clear();
+  destinations_.clear();
+  auto& router = messaging_.router();
+  auto place = router.find(from.vhost, target.exchange);
+  if (!place || !write_deaths(editor_, letter.properties, event, deaths_, properties_)) return {};
+  const auto decoded = message::decode_properties(properties_);
+  if (!decoded) return {};
+  const exchange::RoutingData routing{
+      target.routing_key ? std::string_view(*target.routing_key) : std::string_view(letter.routing_key),
+      decoded->headers.value_or(base::FieldTableView{}),
+      decoded->message_id.value_or(std::string_view{}),
+      decoded->correlation_id.value_or(std::string_view{}),
+      {}};
+  more_keys_.clear();
+  static_cast<void>(
+      message::for_each_sender_selected(*decoded, [&](std::string_view key) { more_keys_.push_back(key); }));
+  const auto found = router.route(**place, routing, more_keys_);
+  destinations_.assign(found.begin(), found.end());
+  for (const auto& death : deaths_) {
+    if (!is_cycle(deaths_, death.queue)) continue;
+    const auto again = router.queue(from.vhost, death.queue);
+    if (again)
+      std::erase_if(destinations_, [&](const Destination& each) { return each.queue == again->queue; });
+  }
+  return destinations_;
+}
+
+void DeadLetters::on_confirm(std::uint64_t number, bool accepted) {
+  const auto all = counts_.take(number, accepted);
+  if (!all) return;
+  const auto found = waiting_.find(number);
+  if (found == waiting_.end()) return;
+  auto waiting = std::move(found->second);
+  waiting_.erase(found);
+  if (!*all && waiting.letter) return failed(std::move(*waiting.letter), true);
+  if (waiting.letter) messaging_.count_letter_confirmed();
+  done(waiting.queue, waiting.offset);
+}
+
+void DeadLetters::failed(Letter letter, bool try_again) {
+  if (!try_again) return done(letter.queue, letter.offset);
+  retries_.push_back(std::move(letter));
+}
+
+void DeadLetters::on_tick(std::int64_t monotonic_ms) {
+  if (monotonic_ms < next_retry_ms_) return;
+  next_retry_ms_ = monotonic_ms + retry_ms;
+  for (auto& letter : std::exchange(retries_, {})) publish(std::move(letter));
+}
+
+void DeadLetters::done(base::QueueId queue, base::Offset offset) {
+  if (messaging_.owned_queue(queue)) messaging_.owner().queues().dead_letter_done(queue, offset);
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Consumers, gets, deliveries and settlements: what a session asks goes to the shard that owns the queue, at
+// once when it is this one.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "broker/news.h"
+#include "broker/shard_broker.h"
+#include "broker/shard_messaging.h"
+#include "broker/texts.h"
+
+namespace sluice::broker {
+namespace {
+
+QueueType type_of(const QueueRecord& record) {
+  if (record.type == "stream") return QueueType::stream;
+  return record.type == "quorum" ? QueueType::quorum : QueueType::classic;
+}
+
+// What x- arguments of basic.consume mean to a work queue.
+base::Result<queue::ConsumerOptions> to_options(const ConsumeRequest& request, QueueType type) {
+  queue::ConsumerOptions options;
+  options.no_ack = request.no_ack;
+  options.exclusive = request.exclusive && type == QueueType::classic;  // quorum queues take no notice
+  options.prefetch = request.no_ack ? 0 : request.prefetch;
+  for (const auto& [name, value] : request.arguments.entries) {
+    const auto number = value.integer();
+    if (name == "x-priority") {
+      if (!number) {
+        return precondition(
+            fmt::format("PRECONDITION_FAILED - x-priority must be an integer, not {}", to_text(value)));
+      }
+      options.priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(*number, INT32_MIN, INT32_MAX));
+    } else if (name == "x-consumer-timeout" && type == QueueType::quorum && number && *number > 0) {
+      options.timeout_ms = *number;
+    } else if (name.starts_with("x-stream-")) {
+      return precondition(
+          fmt::format("invalid arg '{}' for consumer of a queue of type {}", name,
+                      type == QueueType::quorum ? "rabbit_quorum_queue" : "rabbit_classic_queue"));
+    }
+  }
+  return options;
+}
+
+}  // namespace
+
+Outcome<const QueueRecord*> ShardMessaging::find_readable(const Caller& caller, std::string_view name) {
+  const auto* record = broker_.catalog().queue(caller.vhost, name);
+  if (!broker_.check(caller.identity, caller.vhost, Permission::read, name)) {
+    return std::unexpected(Refusal{403, fmt::format("read access to {} refused for user '{}'",
+                                                    queue_text(caller.vhost, name), caller.identity.user)});
+  }
+  if (!record) return std::unexpected(to_refusal(no_such_queue(caller.vhost, name).error()));
+  if (record->exclusive() && record->exclusive_owner != caller.client.value) {
+    return std::unexpected(to_refusal(queue_locked(caller.vhost, name).error()));
+  }
+  return record;
+}
+
+// -- consumers
+
+void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answer<> answer) {
+  auto& client = client_of(caller);
+  const auto found = find_readable(caller, request.queue);
+  if (!found) return answer(std::unexpected(found.error()));
+  const auto& record = **found;
+  const auto type = type_of(record);
+  auto options = to_options(request, type);
+  if (!options) return answer(std::unexpected(to_refusal(options.error())));
+  auto& channel = client.channel(request.channel);
+  auto& source = clients_.add_source(client, request.channel, base::QueueId{record.log_id});
+  source.type = type;
+  source.owner = set_.owner_of(record.log());
+  source.no_ack = request.no_ack;
+  source.exclusive = options->exclusive;
+  source.prefetch = options->prefetch;
+  source.tag = std::move(request.tag);
+  source.arguments = std::move(request.arguments);
+  source.asking = 1;
+  auto added = new_source(source, channel.prefetch, *options);
+  on_shard(source.owner, [home = shard_.id, added, name = std::move(request.queue),
+                          answer = std::move(answer)](ShardMessaging& there) mutable {
+    auto result = there.owner_.add_consumer(added);
+    there.on_shard(home, [id = added.id, result = std::move(result), name = std::move(name),
+                          answer = std::move(answer)](ShardMessaging& here) mutable {
+      here.on_consumer_added(id, std::move(result), name, std::move(answer));
+    });
+  });
+}
+
+WorkOwner::NewSource ShardMessaging::new_source(Source& source, std::uint32_t shared_prefetch,
+                                                const queue::ConsumerOptions& options) const {
+  WorkOwner::NewSource added;
+  added.id = source.id;
+  added.queue = source.queue;
+  added.local = source.owner == shard_.id ? &source : nullptr;
+  added.client = source.client->caller.client.value;
+  added.channel = source.channel;
+  added.shared_prefetch = shared_prefetch;
+  added.options = options;
+  return added;
+}
+
+void ShardMessaging::on_consumer_added(SourceId id, base::Result<> result, const std::string& name,
+                                       Answer<> answer) {
+  auto* source = clients_.source(id);
+  if (!source) return;  // the channel is closed; the owner has been told
+  source->asking = 0;
+  if (result && source->lost) result = no_such_queue(source->client->caller.vhost, name);
+  if (result) {
+    metrics_.consumers.add();
+    return answer({});
+  }
+  Refusal refusal = result.error().code == base::Errc::access_refused
+                        ? Refusal{403, queue_text(source->client->caller.vhost, name) + " in exclusive use"}
+                        : to_refusal(result.error());
+  source->cancelled = true;
+  clients_.drop_source(*source);
+  answer(std::unexpected(std::move(refusal)));
+}
+
+void ShardMessaging::cancel(const Caller& caller, std::uint16_t channel, std::string_view tag) {
+  auto& client = client_of(caller);
+  auto* source = clients_.find_consumer(client, channel, tag);
+  if (!source || source->asking > 0) return;
+  if (source->kind == Source::Kind::reply) return close_source(*source);
+  metrics_.consumers.sub();
+  source->cancelled = true;
+  // What the queue's shard has sent until it hears of this is given back when it arrives here; the answer
+  // comes behind the last of it.
+  on_shard(source->owner, [home = shard_.id, id = source->id](ShardMessaging& there) {
+    there.owner_.remove_source(id, false);
+    there.on_shard(home, [id](ShardMessaging& here) {
+      auto* cancelled = here.clients_.source(id);
+      if (!cancelled) return;
+      cancelled->drained = true;
+      here.drop_if_done(*cancelled);
+    });
+  });
+}
+
+void ShardMessaging::drop_if_done(Source& source) {
+  if (source.cancelled && source.drained && source.unsettled == 0) close_source(source);
+}
+
+// The channel is closed, or nothing is left: what it has unsettled returns to the queue.
+void ShardMessaging::close_source(Source& source) {
+  if (source.kind == Source::Kind::consumer && !source.cancelled && source.asking == 0)
+    metrics_.consumers.sub();
+  if (source.kind != Source::Kind::reply) {
+    on_shard(source.owner, [id = source.id](ShardMessaging& there) { there.owner_.remove_source(id, true); });
+  }
+  clients_.drop_source(source);
+}
+
+// -- deliveries
+
+Delivery ShardMessaging::to_delivery(const Source& source, const queue::WorkDelivery& from) {
+  Delivery delivery;
+  delivery.queue = QueueId{source.id.value};
+  delivery.offset = from.offset;
+  delivery.message = {from.message.exchange, from.message.routing_key, from.message.properties,
+                      from.message.body};
+  delivery.redelivered = from.redelivered;
+  delivery.queue_type = source.type;
+  const bool counts = from.delivery_count > 0 || from.acquired_count > 0;
+  if (counts && source.type == QueueType::quorum) delivery.message.properties = with_counts(from);
+  return delivery;
+}
+
+base::ByteView ShardMessaging::with_counts(const queue::WorkDelivery& from) {
+  if (!editor_.begin(from.message.properties)) return from.message.properties;
+  if (from.delivery_count > 0) {
+    editor_.set_header("x-delivery-count", static_cast<std::int64_t>(from.delivery_count));
+  }
+  if (from.acquired_count > 0) {
+    editor_.set_header("x-acquired-count", static_cast<std::int64_t>(from.acquired_count));
+  }
+  edited_.clear();
+  editor_.write(edited_);
+  return edited_;
+}
+
+bool ShardMessaging::deliver(Source& source, const queue::WorkDelivery& from) {
+  auto& client = *source.client;
+  if (!source.no_ack) ++source.unsettled;
+  if (source.cancelled) return true;  // WorkQueues has removed it: does not happen on this shard
+  metrics_.delivered.add();
+  (source.no_ack ? metrics_.delivered_auto_ack : metrics_.delivered_manual_ack).add();
+  if (from.redelivered) metrics_.redelivered.add();
+  ++source.delivered;
+  client.events->on_delivered(source.channel, source.tag, to_delivery(source, from));
+  if (client.ready) return true;
+  if (source.owner == shard_.id) client.stopped.push_back(source.id);
+  return false;
+}
+
+void ShardMessaging::take_mailed(Source& source, const queue::WorkDelivery& from) {
+  auto& client = *source.client;
+  const auto weight = DeliveryBatch::weight(from);
+  if (source.cancelled) {
+    if (!source.no_ack) {
+      ++source.unsettled;
+      settle_source(source, {&from.offset, 1}, queue::Settlement::requeued);
+    }
+  } else {
+    static_cast<void>(deliver(source, from));
+  }
+  if (client.ready || source.cancelled) {
+    tell_taken(client, source.owner, weight);
+  } else {
+    client.untold.emplace_back(source.owner, weight);
+  }
+}
+
+void ShardMessaging::tell_taken(const QueueClientState& client, base::ShardId owner, std::uint64_t bytes) {
+  auto& taken = peers_[owner.value].requests.taken;
+  const auto id = client.caller.client.value;
+  if (!taken.empty() && taken.back().client == id) {
+    taken.back().bytes += bytes;
+  } else {
+    taken.push_back({id, bytes});
+  }
+}
+
+void ShardMessaging::set_ready(const Caller& caller, bool ready) {
+  auto& client = client_of(caller);
+  client.ready = ready;
+  client.late_reply_bytes = 0;
+  if (!ready) return;
+  for (const auto& [owner, bytes] : std::exchange(client.untold, {})) tell_taken(client, owner, bytes);
+  for (const auto id : std::exchange(client.stopped, {})) {
+    const auto* source = clients_.source(id);
+    if (source && source->owner == shard_.id) owner_.set_ready(id);
+  }
+}
+
+void ShardMessaging::set_channel_prefetch(const Caller& caller, std::uint16_t number,
+                                          std::uint32_t prefetch) {
+  auto& client = client_of(caller);
+  auto& channel = client.channel(number);
+  channel.prefetch = prefetch;
+  std::vector<base::ShardId> owners;
+  for (const auto* source : channel.sources) {
+    if (source->kind == Source::Kind::consumer) owners.push_back(source->owner);
+  }
+  std::ranges::sort(owners);
+  owners.erase(std::ranges::unique(owners).begin(), owners.end());
+  for (const auto owner : owners) {
+    on_shard(owner, [id = caller.client.value, number, prefetch](ShardMessaging& there) {
+      there.owner_.set_shared_prefetch(id, number, prefetch);
+    });
+  }
+}
+
+// -- settlements
+
+void ShardMessaging::settle(const Caller& caller, QueueId id, std::span<const base::Offset> offsets,
+                            Settlement settlement) {
+  static_cast<void>(caller);
+  auto* source = clients_.source(SourceId{id.value});
+  if (!source) return;  // its queue is gone
+  if (settlement == Settlement::accepted) metrics_.acknowledged.add(offsets.size());
+  settle_source(*source, offsets, static_cast<queue::Settlement>(settlement));
+  drop_if_done(*source);
+}
+
+void ShardMessaging::settle_source(Source& source, std::span<const base::Offset> offsets,
+                                   queue::Settlement settlement) {
+  source.unsettled -= std::min(source.unsettled, static_cast<std::uint32_t>(offsets.size()));
+  if (source.owner == shard_.id) return owner_.settle(source.id, offsets, settlement);
+  peers_[source.owner.value].requests.settle(source.id, offsets, settlement);
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// basic.get and purge: one question to the shard that owns the queue.
+#include <algorithm>
+
+#include "broker/shard_broker.h"
+#include "broker/shard_messaging.h"
+#include "broker/texts.h"
+
+namespace sluice::broker {
+
+struct ShardMessaging::Got {
+  DeliveryBatch delivery;  // of one message, or empty
+  std::uint64_t left = 0;
+};
+
+void ShardMessaging::get(const Caller& caller, std::uint16_t number, std::string queue, bool no_ack,
+                         std::move_only_function<void(Outcome<std::optional<Delivery>>)> answer) {
+  auto& client = client_of(caller);
+  const auto found = find_readable(caller, queue);
+  if (!found) return answer(std::unexpected(found.error()));
+  const auto& record = **found;
+  if (record.is_stream()) {
+    return answer(std::unexpected(
+        Refusal{540, "basic.get not supported by stream " + queue_text(caller.vhost, queue), true}));
+  }
+  const base::QueueId id{record.log_id};
+  client.channel(number);
+  auto* source = clients_.find_get(client, number, id);
+  if (!source) {
+    source = &clients_.add_source(client, number, id);
+    source->kind = Source::Kind::get;
+    source->type = record.type == "quorum" ? QueueType::quorum : QueueType::classic;
+    source->owner = set_.owner_of(record.log());
+  }
+  ++source->asking;
+  on_shard(source->owner, [home = shard_.id, holder = new_source(*source, 0, {}), no_ack,
+                           answer = std::move(answer)](ShardMessaging& there) mutable {
+    // Copied even on one shard: the answer may lead the session back here, which must not be inside a call
+    // into the queues.
+    Got got;
+    there.owner_.get(holder, no_ack, [&](const queue::WorkDelivery* taken) {
+      if (taken) got.delivery.add(holder.id.value, *taken);
+    });
+    got.left = there.owner_.ready(holder.queue);
+    there.on_shard(home, [id = holder.id, no_ack, got = std::move(got),
+                          answer = std::move(answer)](ShardMessaging& here) mutable {
+      auto* asked = here.clients_.source(id);
+      if (!asked) return;  // the channel is closed, which gives the message back
+      --asked->asking;
+      if (got.delivery.empty()) return here.answer_get(*asked, nullptr, no_ack, 0, answer);
+      got.delivery.for_each([&](std::uint64_t, const queue::WorkDelivery& taken) {
+        here.answer_get(*asked, &taken, no_ack, got.left, answer);
+      });
+    });
+  });
+}
+
+void ShardMessaging::answer_get(Source& source, const queue::WorkDelivery* taken, bool no_ack,
+                                std::uint64_t left,
+                                std::move_only_function<void(Outcome<std::optional<Delivery>>)>& answer) {
+  if (!taken) {
+    metrics_.got_empty.add();
+    if (source.lost && source.asking == 0) close_source(source);
+    return answer(std::optional<Delivery>());
+  }
+  metrics_.delivered.add();
+  (no_ack ? metrics_.got_auto_ack : metrics_.got_manual_ack).add();
+  if (taken->redelivered) metrics_.redelivered.add();
+  if (!no_ack) ++source.unsettled;
+  auto delivery = to_delivery(source, *taken);
+  delivery.messages_left = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, UINT32_MAX));
+  answer(std::optional(delivery));
+}
+
+void ShardMessaging::purge_queue(const Caller& caller, std::string name, Answer<std::uint64_t> answer) {
+  const auto found = find_readable(caller, name);
+  if (!found) return answer(std::unexpected(found.error()));
+  const auto& record = **found;
+  if (record.is_stream()) {
+    return answer(std::unexpected(
+        Refusal{540, "queue.purge not supported by stream " + queue_text(caller.vhost, name), true}));
+  }
+  on_shard(set_.owner_of(record.log()), [home = shard_.id, id = base::QueueId{record.log_id},
+                                         answer = std::move(answer)](ShardMessaging& there) mutable {
+    const auto purged = there.owner_.purge(id);
+    there.on_shard(home, [purged, answer = std::move(answer)](ShardMessaging&) mutable { answer(purged); });
+  });
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Publishing: checks in RabbitMQ's order, the route from this shard's Router, then one direct call for the
+// queues of this shard and one entry in the turn's mail for each other shard that has some.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/check.h"
+#include "broker/news.h"
+#include "broker/shard_broker.h"
+#include "broker/shard_messaging.h"
+#include "broker/texts.h"
+
+namespace sluice::broker {
+namespace {
+
+// A batch for another shard is mailed early when it gets this big, so that no buffer has to grow far.
+constexpr std::size_t mailed_batch_bytes = 256 << 10;
+
+std::string_view shown_name(std::string_view exchange) {
+  return exchange.empty() ? "amq.default" : exchange;
+}
+
+// Digits of a timestamp, for exchanges that hash it.
+struct TimestampText {
+  explicit TimestampText(const message::BasicProperties& properties) {
+    if (!properties.timestamp) return;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), *properties.timestamp).ptr;
+    text = {digits.data(), static_cast<std::size_t>(end - digits.data())};
+  }
+  std::array<char, 20> digits;
+  std::string_view text;
+};
+
+Outcome<> check_user_id(const message::BasicProperties& properties, const Identity& identity) {
+  if (!properties.user_id || *properties.user_id == identity.user) return {};
+  if (std::ranges::find(identity.tags, "impersonator") != identity.tags.end()) return {};
+  return std::unexpected(
+      Refusal{406, fmt::format("user_id property set to '{}' but authenticated user was '{}'",
+                               *properties.user_id, identity.user)});
+}
+
+}  // namespace
+
+Outcome<Router::Place*> ShardMessaging::find_place(QueueClientState& client, std::string_view exchange) {
+  auto& known = client.known;
+  const auto generation = broker_.generation();
+  if (known.place && known.generation == generation && known.exchange == exchange) return known.place;
+  const auto& [id, identity, vhost, notify] = client.caller;
+  TRY(place, broker_.router().find(vhost, exchange));
+  if (!broker_.check(identity, vhost, Permission::write, shown_name(exchange))) {
+    return std::unexpected(
+        Refusal{403, fmt::format("write access to {} refused for user '{}'",
+                                 exchange_text(vhost, shown_name(exchange)), identity.user)});
+  }
+  if (place->internal) {
+    return std::unexpected(
+        Refusal{403, fmt::format("cannot publish to internal {}", exchange_text(vhost, exchange))});
+  }
+  known.exchange = exchange;
+  known.place = place;
+  known.generation = generation;
+  return place;
+}
+
+Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest& request) {
+  auto& client = client_of(caller);
+  auto& channel = client.channel(request.channel);
+  metrics_.received.add();
+  if (request.confirm != 0) metrics_.received_confirm.add();
+  queue::Message message{request.message.exchange, request.message.routing_key, request.message.properties,
+                         request.message.body};
+  TRY(place, find_place(client, message.exchange));
+  auto decoded = message::decode_properties(message.properties);
+  if (!decoded) return std::unexpected(to_refusal(decoded.error()));
+  TRY_VOID(check_user_id(*decoded, caller.identity));
+  auto meta = meta_of(*decoded);
+  if (!meta) return std::unexpected(to_refusal(meta.error()));
+  const auto origin = origin_of(client, channel, request);
+  if (place->is_default() && message.routing_key.starts_with(reply_to_prefix)) {
+    reply(message, *meta);
+    if (origin.number != 0) confirm_later(client, request.channel, channel, request.confirm, true);
+    return true;
+  }
+  const TimestampText timestamp(*decoded);
+  const exchange::RoutingData routing{message.routing_key, decoded->headers.value_or(base::FieldTableView{}),
+                                      decoded->message_id.value_or(std::string_view{}),
+                                      decoded->correlation_id.value_or(std::string_view{}), timestamp.text};
+  if (auto read = read_more_keys(*decoded); !read) return std::unexpected(to_refusal(read.error()));
+  const auto destinations = broker_.router().route(*place, routing, more_keys_);
+  if (decoded->headers && decoded->headers->contains("BCC"))
+    message.properties = without_bcc(message.properties);
+  const auto parts = give(message, *meta, destinations, origin);
+  if (parts == 0) {
+    (request.mandatory ? metrics_.unroutable_returned : metrics_.unroutable_dropped).add();
+    if (request.confirm != 0) confirm_later(client, request.channel, channel, request.confirm, true);
+    return !request.mandatory;
+  }
+  metrics_.routed.add(destinations.size());
+  if (parts > 1 && request.confirm != 0) channel.counts.expect(origin.number, parts);
+  note_flow(client, destinations);
+  return true;
+}
+
+queue::PublishOrigin ShardMessaging::origin_of(const QueueClientState& client, const ChannelState& channel,
+                                               const PublishRequest& request) const {
+  const auto number = request.confirm == 0 ? 0 : with_generation(request.confirm, channel.generation);
+  return {shard_.id, client.caller.client.value, request.channel, number};
+}
+
+base::Result<queue::MessageMeta> ShardMessaging::meta_of(const message::BasicProperties& properties) const {
+  TRY(expiration, message::expiration_ms(properties));
+  queue::MessageMeta meta;
+  meta.received_at_ms = shard_.clock.wall_ms();
+  if (expiration) meta.expires_at_ms = meta.received_at_ms + static_cast<std::int64_t>(*expiration);
+  meta.has_priority = properties.priority.has_value();
+  meta.priority = properties.priority.value_or(0);
+  meta.persistent = properties.persistent();
+  return meta;
+}
+
+base::Result<> ShardMessaging::read_more_keys(const message::BasicProperties& properties) {
+  more_keys_.clear();
+  if (!properties.headers) return {};
+  return message::for_each_sender_selected(properties,
+                                           [&](std::string_view key) { more_keys_.push_back(key); });
+}
+
+base::ByteView ShardMessaging::without_bcc(base::ByteView properties) {
+  if (!editor_.begin(properties)) return properties;
+  editor_.remove_header("BCC");
+  edited_.clear();
+  editor_.write(edited_);
+  return edited_;
+}
+
+std::uint32_t ShardMessaging::give(const queue::Message& message, const queue::MessageMeta& meta,
+                                   std::span<const Destination> destinations,
+                                   const queue::PublishOrigin& origin) {
+  if (destinations.size() == 1 && destinations[0].type != QueueType::stream) {
+    give_queues(message, meta, destinations[0].owner, {&destinations[0].queue, 1}, origin);
+    return 1;
+  }
+  std::uint32_t parts = 0;
+  for (const auto& each : destinations) {
+    if (each.type != QueueType::stream) targets_[each.owner.value].push_back(each.queue);
+  }
+  for (std::uint32_t i = 0; i < targets_.size(); ++i) {
+    if (targets_[i].empty()) continue;
+    give_queues(message, meta, base::ShardId{i}, targets_[i], origin);
+    targets_[i].clear();
+    ++parts;
+  }
+  return parts;
+}
+
+std::uint32_t ShardMessaging::give_internal(const queue::Message& message, const queue::MessageMeta& meta,
+                                            std::span<const Destination> destinations,
+                                            InternalPublisher publisher, std::uint64_t number) {
+  return give(message, meta, destinations,
+              {shard_.id, make_client_id(shard_.id, 0), static_cast<std::uint16_t>(publisher), number});
+}
+
+void ShardMessaging::give_queues(const queue::Message& message, const queue::MessageMeta& meta,
+                                 base::ShardId owner, std::span<const base::QueueId> queues,
+                                 const queue::PublishOrigin& origin) {
+  if (owner == shard_.id) return owner_.queues().publish(message, meta, queues, origin);
+  auto& batch = peers_[owner.value].requests.published;
+  batch.add(message, meta, queues, origin);
+  if (batch.bytes() >= mailed_batch_bytes) flush_requests(owner);
+}
+
+// Remembers where the client publishes, so that it is stopped when one of those cannot keep up.
+void ShardMessaging::note_flow(QueueClientState& client, std::span<const Destination> destinations) {
+  for (const auto& each : destinations) {
+    const auto shard = each.owner.value;
+    if (client.published_to[shard]) continue;
+    client.published_to.set(shard);
+    if (peers_[shard].full()) flow_changed_ = true;
+  }
+}
+
+}  // namespace sluice::broker
