@@ -21,8 +21,11 @@
 
 namespace sluice::filters {
 
-// Every 16th entry's place is in the record, so a reader can read just the groups of 16 that hold a match.
-inline constexpr std::uint32_t sample_every = 16;
+// The places of some entries are in the record, so that a reader can read just the groups of entries that
+// hold a match. A group ends after so many entries or so many bytes, whichever comes first: what is read for
+// one match stays below a page or one message, and a sample (10 bytes) about 2 % of what it stands for.
+inline constexpr std::uint32_t group_entries_max = 16;
+inline constexpr std::uint32_t group_bytes_min = 512;
 // Values of a record beyond this many bytes are left out of the dictionary (Bloom only, exactness is lost):
 // the writer closes a chunk when dictionary_bytes() passes chunk_dictionary_bytes_soft, so it does not
 // happen.
@@ -51,7 +54,7 @@ class ChunkFilterBuilder {
   std::uint32_t distinct_count() const { return table_.count(); }
   std::size_t dictionary_bytes() const { return table_.text_bytes(); }
 
-  // The places of every sample_every-th entry so far, the first included.
+  // The places of the first entries of all groups so far.
   std::span<const EntryPlace> samples() const { return samples_; }
   // For each sample but the first: the CRC-32 of the chunk's data before it. With them a reader can trust a
   // group of entries that it reads alone. Optional; call before finish().
@@ -66,22 +69,23 @@ class ChunkFilterBuilder {
   void order_positions();
   std::span<const std::uint32_t> positions_of(std::uint32_t entry_value) const;
   void write_bloom(base::ByteBuffer& out, bool any_unfiltered);
-  void write_samples();
+  void write_samples(std::uint8_t flags);
   void write_dictionary(base::ByteBuffer& out);
 
   std::size_t bloom_bytes_;
   ValueTable table_;
   std::vector<std::uint32_t> entry_values_;
   std::vector<EntryPlace> samples_;
-  std::vector<std::uint32_t> checks_;     // none, or one per sample but the first
-  std::uint32_t last_ = unfiltered;       // the previous entry's value
-  bool records_differ_ = false;           // some entry's record is not its index
-  std::vector<std::uint32_t> ends_;       // finish(): by entry value, end of its part of positions_
-  std::vector<std::uint32_t> positions_;  // finish(): entries by value
+  std::vector<std::uint32_t> sample_entries_;  // and which entries these are
+  std::vector<std::uint32_t> checks_;          // none, or one per sample but the first
+  std::uint32_t last_ = unfiltered;            // the previous entry's value
+  bool records_differ_ = false;                // some entry's record is not its index
+  std::vector<std::uint32_t> ends_;            // finish(): by entry value, end of its part of positions_
+  std::vector<std::uint32_t> positions_;       // finish(): entries by value
   base::ByteBuffer scratch_;
 };
 
-// One group of sample_every entries (fewer at the end): where it begins, and where the next one does.
+// One group of entries: where it begins, and where the next one does.
 struct SampleGroup {
   std::uint32_t first_entry = 0;
   EntryPlace begin;
@@ -142,25 +146,9 @@ class ChunkFilterView {
   Lookup find(std::string_view value, ValueHash hash, Cursor& at) const;
   Cursor values() const { return {dictionary_, entry_count_}; }
 
-  // Finds sample groups; seek() only goes forward.
-  class SampleCursor {
-   public:
-    // The group of `entry` (< entry_count(), not before the previous one).
-    SampleGroup seek(std::uint32_t entry);
-
-   private:
-    friend class ChunkFilterView;
-    SampleCursor(base::ByteView samples, std::uint32_t entry_count, bool with_records, bool with_checks);
-    void advance();
-    base::ByteView rest_;
-    std::uint32_t entry_count_;
-    bool with_records_, with_checks_;
-    SampleGroup group_;
-    EntryPlace next_;
-  };
-  SampleCursor samples() const {
-    return {samples_, entry_count_, samples_have_records_, samples_have_checks_};
-  }
+  // The group of `entry` (< entry_count()); `hint`, 0 at first, is the number of a group not behind it and
+  // becomes that of the one found.
+  SampleGroup group_of(std::uint32_t entry, std::size_t& hint) const;
   // Whether groups can be verified without the rest of the data. A chunk of one group has no need of it.
   bool has_checks() const { return samples_have_checks_; }
 
@@ -171,6 +159,7 @@ class ChunkFilterView {
   base::ByteView index_;
   base::ByteView dictionary_;
   base::ByteView samples_;
+  std::size_t sample_bytes_ = 0;
   std::uint32_t entry_count_ = 0;
   std::uint32_t distinct_count_ = 0;
   bool has_dictionary_ = false;

@@ -16,7 +16,11 @@ ChunkFilterBuilder::ChunkFilterBuilder(std::size_t bloom_bytes)
 void ChunkFilterBuilder::add(std::string_view filter_value, EntryPlace place) {
   const std::uint32_t entry = entry_count();
   INVARIANT(entry < format::chunk_entries_max, "{} entries", entry);
-  if (entry % sample_every == 0) samples_.push_back(place);
+  if (samples_.empty() || entry - sample_entries_.back() >= group_entries_max ||
+      place.position - samples_.back().position >= group_bytes_min) {
+    samples_.push_back(place);
+    sample_entries_.push_back(entry);
+  }
   records_differ_ |= place.record != entry;
   if (filter_value.empty()) {
     entry_values_.push_back(unfiltered);
@@ -32,6 +36,7 @@ void ChunkFilterBuilder::clear() {
   table_.clear();
   entry_values_.clear();
   samples_.clear();
+  sample_entries_.clear();
   checks_.clear();
   last_ = unfiltered;
   records_differ_ = false;
@@ -59,7 +64,7 @@ void ChunkFilterBuilder::finish(base::ByteBuffer& out) {
   write_bloom(out, any_unfiltered);
   write_varint(out, table_.count());
   write_positions(out, positions_of(unfiltered));
-  write_samples();
+  write_samples(flags);
   write_varint(out, static_cast<std::uint32_t>(scratch_.size()));
   to.write_bytes(scratch_);
   if (table_.complete()) write_dictionary(out);
@@ -92,12 +97,14 @@ void ChunkFilterBuilder::write_bloom(base::ByteBuffer& out, bool any_unfiltered)
 }
 
 // The first sample is always at the start of the data, so it is not written.
-void ChunkFilterBuilder::write_samples() {
+void ChunkFilterBuilder::write_samples(std::uint8_t flags) {
   scratch_.clear();
+  base::ByteWriter to(scratch_);
   for (std::size_t i = 1; i < samples_.size(); ++i) {
-    write_varint(scratch_, samples_[i].position - samples_[i - 1].position);
-    if (records_differ_) write_varint(scratch_, samples_[i].record - samples_[i - 1].record);
-    if (!checks_.empty()) base::ByteWriter(scratch_).write(checks_[i - 1]);
+    to.write(static_cast<std::uint16_t>(sample_entries_[i]));
+    to.write(samples_[i].position);
+    if ((flags & format::chunk_flag_records) != 0) to.write(samples_[i].record);
+    if ((flags & format::chunk_flag_checks) != 0) to.write(checks_[i - 1]);
   }
 }
 

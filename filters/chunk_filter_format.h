@@ -12,6 +12,10 @@ inline constexpr std::uint8_t chunk_flag_dictionary = 1;
 inline constexpr std::uint8_t chunk_flag_records = 2;
 inline constexpr std::uint8_t chunk_flag_checks = 4;
 inline constexpr std::uint32_t chunk_entries_max = 65'535;
+// entry u16, position u32, with flags record u32 and check u32
+constexpr std::size_t sample_bytes(bool records, bool checks) {
+  return 6U + (records ? 4U : 0U) + (checks ? 4U : 0U);
+}
 
 // The dictionary's index has one entry (top half of the hash, position) per so many values, and none at all
 // when a single group would hold them.

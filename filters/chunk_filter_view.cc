@@ -19,9 +19,9 @@ base::Result<ChunkFilterView> ChunkFilterView::parse(base::ByteView record) {
   if (record.size() < 9) return damaged("too short");
   if (record[0] != format::chunk_version) return damaged(fmt::format("version {} is unknown", record[0]));
   const std::uint8_t flags = record[1];
-  if ((flags & ~(format::chunk_flag_dictionary | format::chunk_flag_records | format::chunk_flag_checks)) !=
-      0)
-    return damaged("unknown flags");
+  constexpr std::uint8_t known =
+      format::chunk_flag_dictionary | format::chunk_flag_records | format::chunk_flag_checks;
+  if ((flags & ~known) != 0) return damaged("unknown flags");
   if (base::load_be<std::uint32_t>(record.data() + 4) !=
       checksum(record.subspan(8), base::load_be<std::uint32_t>(record.data())))
     return damaged("checksum differs");
@@ -31,6 +31,7 @@ base::Result<ChunkFilterView> ChunkFilterView::parse(base::ByteView record) {
   view.has_dictionary_ = (flags & format::chunk_flag_dictionary) != 0;
   view.samples_have_records_ = (flags & format::chunk_flag_records) != 0;
   view.samples_have_checks_ = (flags & format::chunk_flag_checks) != 0;
+  view.sample_bytes_ = format::sample_bytes(view.samples_have_records_, view.samples_have_checks_);
   const std::size_t bloom_bytes = record[8];
   base::ByteView rest = record.subspan(9);
   if (bloom_bytes < bloom_bytes_min || rest.size() < bloom_bytes) return damaged("Bloom filter cut short");
@@ -40,6 +41,7 @@ base::Result<ChunkFilterView> ChunkFilterView::parse(base::ByteView record) {
   if (!read_varint(rest, view.distinct_count_) || !read_positions(rest, view.unfiltered_) ||
       !read_sized(rest, view.samples_))
     return damaged("cut short");
+  if (view.samples_.size() % view.sample_bytes_ != 0) return damaged("half a sample");
   view.has_unfiltered_ = !view.unfiltered_.bytes.empty();
   if (!view.has_dictionary_) return view;
   const std::size_t index_bytes = format::index_groups(view.distinct_count_) * format::index_entry_bytes;
@@ -120,36 +122,45 @@ bool ChunkFilterView::Cursor::entries(EntrySet& into) const {
   return for_each_range([&](std::uint32_t begin, std::uint32_t end) { into.add_range(begin, end); });
 }
 
-ChunkFilterView::SampleCursor::SampleCursor(base::ByteView samples, std::uint32_t entry_count,
-                                            bool with_records, bool with_checks)
-    : rest_(samples), entry_count_(entry_count), with_records_(with_records), with_checks_(with_checks) {
-  advance();
-}
-
-SampleGroup ChunkFilterView::SampleCursor::seek(std::uint32_t entry) {
-  while (group_.end_entry <= entry && group_.end_entry < entry_count_) advance();
-  return group_;
-}
-
-// Makes the group after this one the current one; next_ is where the one behind it begins.
-void ChunkFilterView::SampleCursor::advance() {
-  group_.first_entry = group_.end_entry;
-  group_.begin = next_;
-  group_.end_entry = std::min(group_.first_entry + sample_every, entry_count_);
-  group_.end_position = UINT32_MAX;
-  group_.check_before = group_.check_after;
-  std::uint32_t position = 0;
-  std::uint32_t records = sample_every;
-  if (!read_varint(rest_, position)) return;
-  if (with_records_ && !read_varint(rest_, records)) return;
-  if (with_checks_) {
-    if (rest_.size() < 4) return;
-    group_.check_after = base::load_be<std::uint32_t>(rest_.data());
-    rest_ = rest_.subspan(4);
+// Sample i is about group i + 1; the first group has none. Doubling steps from the hint, then halving them:
+// wanted entries come in order and mostly close together.
+SampleGroup ChunkFilterView::group_of(std::uint32_t entry, std::size_t& hint) const {
+  const std::size_t count = samples_.size() / sample_bytes_;
+  const auto sample = [&](std::size_t i) { return samples_.data() + i * sample_bytes_; };
+  const auto starts_after = [&](std::size_t i) { return base::load_be<std::uint16_t>(sample(i)) > entry; };
+  std::size_t begin = std::min(hint, count);
+  std::size_t end = begin;
+  for (std::size_t step = 1; end < count && !starts_after(end); step *= 2) {
+    begin = end + 1;
+    end = std::min(end + step, count);
   }
-  next_.position += position;
-  next_.record += records;
-  group_.end_position = next_.position;
+  while (begin < end) {
+    const std::size_t middle = begin + (end - begin) / 2;
+    if (starts_after(middle))
+      end = middle;
+    else
+      begin = middle + 1;
+  }
+  hint = begin;
+  const auto check_of = [&](std::size_t i) {
+    return samples_have_checks_ ? base::load_be<std::uint32_t>(sample(i) + sample_bytes_ - 4) : 0;
+  };
+  SampleGroup group;
+  if (begin > 0) {
+    const std::uint8_t* at = sample(begin - 1);
+    group.first_entry = base::load_be<std::uint16_t>(at);
+    group.begin.position = base::load_be<std::uint32_t>(at + 2);
+    group.begin.record = samples_have_records_ ? base::load_be<std::uint32_t>(at + 6) : group.first_entry;
+    group.check_before = check_of(begin - 1);
+  }
+  group.end_entry = entry_count_;
+  group.end_position = UINT32_MAX;
+  if (begin < count) {
+    group.end_entry = base::load_be<std::uint16_t>(sample(begin));
+    group.end_position = base::load_be<std::uint32_t>(sample(begin) + 2);
+    group.check_after = check_of(begin);
+  }
+  return group;
 }
 
 }  // namespace sluice::filters

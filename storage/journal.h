@@ -9,9 +9,19 @@
 // every queue and what is alive in every file - is written with each new file, so that opening reads one
 // checkpoint and the records behind it, whatever the backlog.
 //
-// Where a message lies is kept in memory for messages behind the last checkpoint only; for older ones the
-// file's `.index` (written with the checkpoint, sorted by queue and offset) is read. Memory therefore does
-// not grow with the backlog.
+// Where a message lies is kept in memory for files without an `.index` only (it is written with the
+// checkpoint behind the file); for older ones a span of offsets per queue and file is
+// (storage/journal_extents.h). Memory therefore does not grow with the backlog.
+//
+// What the owner owes:
+// - The offsets of a queue ascend; a gap is fine.
+// - What it releases is settled by an event (or is of a queue that is forgotten) that is appended in the same
+//   turn, before flush(). The file is kept until that is durable, so after a crash that loses the event the
+//   message can still be read.
+// - write_checkpoint tells the state that all appended so far makes; flush() calls it, so events are appended
+//   before flush().
+// - After open() it releases all ranges below a queue's next offset that it does not need, and forgets queues
+//   it was told of and does not have: until then all that was found counts as needed.
 //
 // Files of <data_dir>/journal/<shard>: `<number>.journal`, `<number>.index`, `<number>.checkpoint`; layouts
 // in storage/FORMAT.md. A torn tail is cut; damage before it makes open() fail with the place.
@@ -53,11 +63,14 @@ struct StoredMessage {
 // A point in the journal's order of records.
 using JournalPoint = base::Id<struct JournalPointTag>;
 
+struct JournalMetrics;  // storage/journal_metrics.h
+
 struct JournalOptions {
   std::uint64_t file_bytes_max = 64 << 20;
   std::size_t tail_bytes_max = 8 << 20;  // the newest records, kept in memory for consumers that keep up
   // A full file with less than this part of its bytes alive is compacted.
   double live_part_min = 0.35;
+  JournalMetrics* metrics = nullptr;  // of the shard; null: nobody looks
 };
 
 // What open() finds, in this order: every queue's newest checkpoint, then the records behind it as they were
@@ -80,7 +93,8 @@ class JournalOwner {
   virtual void on_synced(JournalPoint point) = 0;
   // Compaction: does the queue still need the message?
   virtual bool is_live(MessagePlace place) const = 0;
-  // Calls `put` once per queue that has a state worth keeping.
+  // Calls `put` once per queue that has a state worth keeping: at least those with messages. What the journal
+  // has of others is dropped at the next open().
   virtual void write_checkpoint(const std::function<void(base::QueueId, base::ByteView state)>& put) = 0;
   // A write or sync failed: nothing more is accepted. Called once.
   virtual void on_offline(const base::Error& error) = 0;
@@ -100,8 +114,8 @@ class Journal {
   virtual JournalPoint end() const = 0;
   virtual JournalPoint synced() const = 0;
 
-  // corrupt: damage in a file; the message is lost to reading, its place in the text. Sequential reading of a
-  // queue reads ahead.
+  // corrupt: damage in a file; the message is lost to reading, its place in the text. no_offset: it is not
+  // here (released, or never appended). Sequential reading of a queue reads ahead.
   virtual base::Result<StoredMessage> read(MessagePlace place) = 0;
   // The queue has no use of its messages from first to last (both included) any more. Messages of the range
   // that were never there, or released before, are ignored.

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link.h"
 
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <cstdio>
 
 namespace sluice::bench {
 namespace {
@@ -19,38 +11,11 @@ using streamproto::Key;
 using streamproto::ResponseCode;
 
 constexpr std::size_t input_bytes_initial = 1024 * 1024;
-constexpr int patience_ms = 60'000;
 
 }  // namespace
 
-Link::Link(const Broker& broker) : in_(input_bytes_initial) {
-  connect(broker);
+Link::Link(const Broker& broker) : Socket(broker.host, broker.port, input_bytes_initial) {
   handshake(broker);
-}
-
-Link::~Link() {
-  if (fd_ >= 0) close(fd_);
-}
-
-void Link::connect(const Broker& broker) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(broker.host.c_str(), std::to_string(broker.port).c_str(), &hints, &found) != 0) {
-    die("unknown host {}", broker.host);
-  }
-  for (addrinfo* at = found; at != nullptr && fd_ < 0; at = at->ai_next) {
-    fd_ = socket(at->ai_family, at->ai_socktype, at->ai_protocol);
-    if (fd_ >= 0 && ::connect(fd_, at->ai_addr, at->ai_addrlen) != 0) {
-      close(fd_);
-      fd_ = -1;
-    }
-  }
-  freeaddrinfo(found);
-  if (fd_ < 0) die("no connection to {}:{}: {}", broker.host, broker.port, std::strerror(errno));
-  const int yes = 1;
-  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK);
 }
 
 void Link::handshake(const Broker& broker) {
@@ -96,43 +61,6 @@ void Link::handshake(const Broker& broker) {
       if (row.key == Key::publish && row.max_version >= 2) filters_supported_ = true;
     }
   });
-}
-
-void Link::wait_for(short events) {
-  pollfd request{fd_, events, 0};
-  if (poll(&request, 1, patience_ms) <= 0) die("no answer from the broker for a minute");
-}
-
-void Link::flush() {
-  while (out_at_ < out_.size()) {
-    const ssize_t size = ::send(fd_, out_.data() + out_at_, out_.size() - out_at_, MSG_NOSIGNAL);
-    if (size < 0) {
-      if (errno == EAGAIN || errno == EINTR) return;
-      die("send: {}", std::strerror(errno));
-    }
-    out_at_ += static_cast<std::size_t>(size);
-    bytes_out_ += static_cast<std::size_t>(size);
-  }
-  out_.clear();
-  out_at_ = 0;
-}
-
-std::size_t Link::read_some() {
-  const ssize_t size = recv(fd_, in_.data() + in_end_, in_.size() - in_end_, 0);
-  if (size < 0) {
-    if (errno == EAGAIN || errno == EINTR) return 0;
-    die("recv: {}", std::strerror(errno));
-  }
-  if (size == 0) die("the broker closed the socket");
-  in_end_ += static_cast<std::size_t>(size);
-  bytes_in_ += static_cast<std::size_t>(size);
-  return static_cast<std::size_t>(size);
-}
-
-void Link::drop_consumed(std::size_t consumed, std::size_t next_frame_bytes) {
-  std::memmove(in_.data(), in_.data() + consumed, in_end_ - consumed);
-  in_end_ -= consumed;
-  if (next_frame_bytes > in_.size()) in_.resize(next_frame_bytes);
 }
 
 }  // namespace sluice::bench

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_load: named load scenarios against any broker that speaks the native stream protocol. One thread.
-// Prints a table; with --json one line per scenario for bench/compare and bench/results.
+// bench_load: named load scenarios against any broker that speaks the native stream protocol or AMQP 0-9-1.
+// One thread. Prints a table; with --json one line per scenario for bench/compare and bench/results.
 #include <algorithm>
 #include <cxxopts.hpp>
 
@@ -11,7 +11,8 @@ namespace {
 
 std::vector<Scenario> all_scenarios() {
   std::vector<Scenario> all;
-  for (const auto list : {publish_scenarios(), replay_scenarios(), filter_scenarios()}) {
+  for (const auto list : {publish_scenarios(), replay_scenarios(), filter_scenarios(), amqp_flow_scenarios(),
+                          amqp_scale_scenarios()}) {
     all.insert(all.end(), list.begin(), list.end());
   }
   return all;
@@ -51,9 +52,9 @@ void print_json(std::string_view name, const Measurement& m) {
 }
 
 void print_row(std::string_view name, const Measurement& m) {
-  if (!m.supported) return fmt::print("{:<20} not supported by this broker\n", name);
+  if (!m.supported) return fmt::print("{:<22} not supported by this broker\n", name);
   const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / 1048576; };
-  fmt::print("{:<20} {:>10.0f} {:>12.0f} {:>12.0f} {:>7.2f} {:>7.2f} {:>9.1f} {:>9.1f} {:>7.0f}", name,
+  fmt::print("{:<22} {:>10.0f} {:>12.0f} {:>12.0f} {:>7.2f} {:>7.2f} {:>9.1f} {:>9.1f} {:>7.0f}", name,
              rate(m.messages, m.seconds), rate(m.messages, m.broker_cpu_seconds),
              rate(m.messages, m.client_cpu_seconds), m.broker_cpu_seconds, m.seconds, mib(m.bytes_in),
              mib(m.bytes_out), mib(m.memory.rss_peak_bytes));
@@ -62,10 +63,11 @@ void print_row(std::string_view name, const Measurement& m) {
 }
 
 int run(int argc, char** argv) {
-  cxxopts::Options options("bench_load", "load scenarios for native stream brokers");
+  cxxopts::Options options("bench_load", "load scenarios for brokers");
   Settings settings;
   options.add_options()("host", "broker", cxxopts::value(settings.broker.host)->default_value("127.0.0.1"))(
       "port", "stream port", cxxopts::value(settings.broker.port)->default_value("5552"))(
+      "amqp-port", "AMQP port", cxxopts::value(settings.broker.amqp_port)->default_value("5672"))(
       "broker-pid", "process whose CPU and memory are read",
       cxxopts::value(settings.broker.pid)->default_value("0"))(
       "user", "", cxxopts::value(settings.broker.user)->default_value("guest"))(
@@ -83,20 +85,28 @@ int run(int argc, char** argv) {
       "filter-credit", "initial credit of filtered readers",
       cxxopts::value(settings.filter_credit)->default_value("200"))(
       "kept-mib", "kept of streams that are published to; 0: all",
-      cxxopts::value(settings.kept_mib)->default_value("128"))("json", "one JSON line per scenario")(
+      cxxopts::value(settings.kept_mib)->default_value("128"))(
+      "prefetch", "of AMQP consumers", cxxopts::value(settings.prefetch)->default_value("1000"))(
+      "ack-every", "deliveries an AMQP consumer acknowledges at once",
+      cxxopts::value(settings.ack_every)->default_value("100"))(
+      "backlog-messages", "filled into a queue and drained",
+      cxxopts::value(settings.backlog_messages)->default_value("500000"))(
+      "connections", "idle ones", cxxopts::value(settings.connections)->default_value("5000"))(
+      "queues", "with a message a second each, and idle ones",
+      cxxopts::value(settings.queues)->default_value("10000"))("json", "one JSON line per scenario")(
       "list", "print the scenarios")("help", "print this");
   const auto parsed = options.parse(argc, argv);
   if (parsed.count("help") != 0) return fmt::print("{}", options.help()), 0;
   const auto wanted = parsed["scenario"].as<std::vector<std::string>>();
   const bool json = parsed.count("json") != 0;
   if (!json && parsed.count("list") == 0) {
-    fmt::print("{:<20} {:>10} {:>12} {:>12} {:>7} {:>7} {:>9} {:>9} {:>7}\n", "scenario", "msg/s",
+    fmt::print("{:<22} {:>10} {:>12} {:>12} {:>7} {:>7} {:>9} {:>9} {:>7}\n", "scenario", "msg/s",
                "msg/broker-s", "msg/client-s", "cpu s", "time s", "MiB in", "MiB out", "peakMiB");
   }
   bool any = false;
   for (const Scenario& scenario : all_scenarios()) {
     if (parsed.count("list") != 0) {
-      fmt::print("{:<20} {}\n", scenario.name, scenario.doc);
+      fmt::print("{:<22} {}\n", scenario.name, scenario.doc);
       any = true;
       continue;
     }

@@ -121,11 +121,6 @@ Measurement superstream(const Settings& settings) {
   return measured;
 }
 
-double percentile(const std::vector<double>& sorted, double part) {
-  return sorted[std::min(sorted.size() - 1,
-                         static_cast<std::size_t>(part * static_cast<double>(sorted.size())))];
-}
-
 void put_time(base::ByteBuffer& out, std::uint8_t publisher, std::uint64_t id) {
   std::array<std::uint8_t, 100> body{};
   base::store_be(body.data(), static_cast<std::uint64_t>(now_seconds() * 1e9));
@@ -183,11 +178,7 @@ Measurement latency(const Settings& settings) {
     consuming.flush();
   }
   Measurement measured = meter.stop(links, latencies.size());
-  std::sort(latencies.begin(), latencies.end());
-  for (const auto& [name, part] :
-       {std::pair{"p50_us", 0.5}, {"p95_us", 0.95}, {"p99_us", 0.99}, {"max_us", 1.0}}) {
-    measured.more.emplace_back(name, percentile(latencies, part) * 1e6);
-  }
+  report_latencies(latencies, measured);
   delete_stream(publishing, stream);
   return measured;
 }
@@ -205,33 +196,6 @@ constexpr std::array scenarios{
 
 std::span<const Scenario> publish_scenarios() {
   return scenarios;
-}
-
-void Meter::start(std::span<Link* const> links) {
-  for (const Link* link : links) {
-    bytes_in_ += link->bytes_in();
-    bytes_out_ += link->bytes_out();
-  }
-  if (pid_ != 0) reset_peak(pid_);
-  client_cpu_ = own_cpu_seconds();
-  broker_cpu_ = cpu_seconds_of(pid_);
-  began_ = now_seconds();
-}
-
-Measurement Meter::stop(std::span<Link* const> links, std::uint64_t messages) {
-  Measurement measured;
-  measured.seconds = elapsed();
-  measured.broker_cpu_seconds = cpu_seconds_of(pid_) - broker_cpu_;
-  measured.client_cpu_seconds = own_cpu_seconds() - client_cpu_;
-  measured.messages = messages;
-  for (const Link* link : links) {
-    measured.bytes_in += link->bytes_in();
-    measured.bytes_out += link->bytes_out();
-  }
-  measured.bytes_in -= bytes_in_;
-  measured.bytes_out -= bytes_out_;
-  if (pid_ != 0) measured.memory = memory_of(pid_);
-  return measured;
 }
 
 }  // namespace sluice::bench

@@ -13,15 +13,16 @@ ByteBuffer& Outbox::begin_bytes() {
   return buffer_;
 }
 
-void Outbox::end_bytes() {
+std::size_t Outbox::end_bytes() {
   const std::size_t size = buffer_.size() - open_begin_;
-  if (size == 0) return;
+  if (size == 0) return 0;
   pending_bytes_ += size;
   if (!pieces_.empty() && !pieces_.back().file && pieces_.back().begin + pieces_.back().size == open_begin_) {
     pieces_.back().size += size;
   } else {
     pieces_.push_back({open_begin_, size, nullptr, 0});
   }
+  return size;
 }
 
 void Outbox::write(ByteView bytes) {

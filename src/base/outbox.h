@@ -33,7 +33,7 @@ class Outbox {
   // Bytes appended through the returned writer go out after everything queued before. The writer is valid
   // until the next call of any other member.
   ByteBuffer& begin_bytes();  // append to it, then end_bytes()
-  void end_bytes();
+  std::size_t end_bytes();    // how many were appended
   void write(ByteView bytes);
   void write_file(std::shared_ptr<File> file, std::uint64_t position, std::size_t size);
 

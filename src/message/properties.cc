@@ -218,14 +218,8 @@ base::Result<std::optional<base::ByteView>> sender_selected_array(const BasicPro
   if (!entry) return std::nullopt;
   if (entry->type == 'A') return entry->value;
   return base::fail(base::Errc::precondition_failed,
-                    fmt::format("invalid headers: {{unacceptable_type_in_header,\"{}\",{}}}", name,
+                    fmt::format("invalid message: {{unacceptable_type_in_header,\"{}\",{}}}", name,
                                 type_name(entry->type)));
-}
-
-base::Result<> not_a_string(std::string_view name, char type) {
-  return base::fail(
-      base::Errc::precondition_failed,
-      fmt::format("invalid headers: {{unacceptable_type_in_header,\"{}\",{}}}", name, type_name(type)));
 }
 
 }  // namespace detail

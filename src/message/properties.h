@@ -88,8 +88,8 @@ std::optional<std::string_view> text_header(const BasicProperties& properties,
                                             std::string_view name);  // S or x
 std::optional<std::int64_t> integer_header(const BasicProperties& properties, std::string_view name);
 
-// Calls visit(routing_key) for every element of the headers CC and BCC. precondition_failed with RabbitMQ's
-// text when one of them is not an array of long strings; then some may have been visited.
+// Calls visit(routing_key) for every long string in the headers CC and BCC. precondition_failed with
+// RabbitMQ's text when one of the two is no array; then some may have been visited.
 template <class Visit>
 base::Result<> for_each_sender_selected(const BasicProperties& properties, Visit&& visit);
 
@@ -124,7 +124,6 @@ class PropertiesEditor {
 namespace detail {
 base::Result<std::optional<base::ByteView>> sender_selected_array(const BasicProperties& properties,
                                                                   std::string_view name);
-base::Result<> not_a_string(std::string_view name, char type);
 }  // namespace detail
 
 template <class Visit>
@@ -135,10 +134,8 @@ base::Result<> for_each_sender_selected(const BasicProperties& properties, Visit
     if (!array) continue;
     HeaderCursor cursor(*array, HeaderCursor::Of::array);
     HeaderEntry item;
-    while (cursor.next(item)) {
-      if (item.type != 'S') return detail::not_a_string(name, item.type);
-      visit(base::as_text(item.value));
-    }
+    while (cursor.next(item))
+      if (item.type == 'S') visit(base::as_text(item.value));
   }
   return {};
 }

@@ -313,7 +313,8 @@ bool is_encoded_body(base::ByteView body, Keep keep) {
 
 void append_amqp10(const BasicMessage& message, Keep keep, base::ByteBuffer& to) {
   const BasicProperties properties = decode_properties(message.properties).value_or(BasicProperties{});
-  const bool encoded = properties.type == annotation::encoded_body_type && is_encoded_body(message.body, keep);
+  const bool encoded =
+      properties.type == annotation::encoded_body_type && is_encoded_body(message.body, keep);
   const std::size_t names = message.exchange.size() + message.routing_key.size();
   Appender head(to, 160 + names + (keep == Keep::everything ? 3 : 2) * message.properties.size());
   write_header(head, properties);

@@ -38,7 +38,7 @@ RunWriter::RunWriter(storage::LogReader& reader, const storage::ChunkPlace& plac
                   : scratch.first_entries(place.header.entries)),
       check_messages_(scratch.match.check_messages) {
   if (record != nullptr) {
-    samples_ = record->samples();
+    samples_ = record;
     has_checks_ = record->has_checks();
   }
   const bool entry_is_record = place.header.records == place.header.entries;
@@ -107,18 +107,15 @@ RunWriter::Extent RunWriter::whole_data() const {
 // From the sample group of the next wanted entry as far as wanted groups follow closely. Without samples:
 // all.
 RunWriter::Extent RunWriter::next_extent() {
-  if (!samples_) return whole_data();
-  const filters::SampleGroup first = samples_->seek(wanted_[next_wanted_]);
+  if (samples_ == nullptr) return whole_data();
+  const filters::SampleGroup first = samples_->group_of(wanted_[next_wanted_], group_hint_);
   filters::SampleGroup last = first;
   for (std::size_t i = next_wanted_ + 1; i < wanted_.size(); ++i) {
     if (wanted_[i] < last.end_entry) continue;
-    // A cursor only goes forward: the look ahead is done on a copy.
-    auto ahead = *samples_;
-    const filters::SampleGroup group = ahead.seek(wanted_[i]);
+    const filters::SampleGroup group = samples_->group_of(wanted_[i], group_hint_);
     if (group.begin.position > end_of(last) + merge_gap_bytes ||
         end_of(group) - first.begin.position > extent_bytes_max)
       break;
-    *samples_ = ahead;
     last = group;
   }
   Extent extent{first.begin.position, end_of(last), first.first_entry, first.begin.record, {}, {}};

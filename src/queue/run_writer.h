@@ -64,7 +64,8 @@ class RunWriter {
   const filters::FilterPlan& plan_;
   Scratch& scratch_;
   base::Offset from_;
-  std::optional<filters::ChunkFilterView::SampleCursor> samples_;
+  const filters::ChunkFilterView* samples_ = nullptr;  // the record, if there is one
+  std::size_t group_hint_ = 0;                         // the group looked at last
   bool has_checks_ = false;
   std::span<const std::uint32_t> wanted_;  // entry indexes, sorted
   std::size_t next_wanted_ = 0;

@@ -13,6 +13,7 @@ namespace sluice::server {
 
 Config::Config() {
   all_.add(server);
+  all_.add(amqp);
   all_.add(stream);
   all_.add(broker);
   all_.add(runtime);

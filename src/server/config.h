@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "amqp/options.h"
 #include "base/options.h"
 #include "broker/options.h"
 #include "runtime/logger.h"
@@ -17,7 +18,7 @@ namespace sluice::server {
 
 struct ServerOptions {
   base::Listeners stream_listeners{{{"127.0.0.1", 5552}}};
-  base::Listeners amqp_listeners{};
+  base::Listeners amqp_listeners{{{"127.0.0.1", 5672}}};
   std::optional<base::Listener> prometheus{{"", 15692}};
   std::string prometheus_ip = "127.0.0.1";
   std::string cluster_name;
@@ -29,7 +30,8 @@ struct ServerOptions {
     return std::tuple{
         option("stream.listeners.tcp.$name", &S::stream_listeners,
                "where the stream protocol is served; without ip: on 127.0.0.1"),
-        option("listeners.tcp.$name", &S::amqp_listeners, "AMQP 0-9-1 listeners; not served yet"),
+        option("listeners.tcp.$name", &S::amqp_listeners,
+               "where AMQP 0-9-1 is served; without ip: on 127.0.0.1"),
         option("prometheus.tcp.port", &S::prometheus, "where /metrics is served"),
         option("prometheus.tcp.ip", &S::prometheus_ip, "its address when the port is given without one"),
         option("cluster_name", &S::cluster_name, "name of the cluster; empty: the node's name"),
@@ -58,6 +60,7 @@ class Config {
   runtime::LogOptions log;
   broker::BrokerOptions broker;
   stream::Options stream;
+  amqp::Options amqp;
 
  private:
   base::OptionSet all_;

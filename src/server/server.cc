@@ -56,6 +56,9 @@ void Server::describe_node(const std::string& data_dir) {
   stream_node_.options = config_.stream;
   stream_node_.cluster_name = node_.cluster;
   stream_node_.sluice_version = node_.version;
+  amqp_node_.options = config_.amqp;
+  amqp_node_.cluster_name = node_.cluster;
+  amqp_node_.sluice_version = node_.version;
 }
 
 http::NodeUsage Server::usage() {
@@ -85,7 +88,10 @@ base::Result<> Server::open_brokers() {
     parts->stream_context.reset(
         new stream::Context{runtime_->shard(i), *parts->broker, stream_node_, parts->stream_metrics});
     stream_node_.contexts.push_back(parts->stream_context.get());
+    parts->amqp_context = std::make_unique<amqp::Context>(
+        runtime_->shard(i), *parts->broker, parts->broker->messaging(), amqp_node_, parts->amqp_metrics);
     registry_.add(parts->stream_metrics);
+    parts->amqp_metrics.add_to(registry_);
     registry_.add(parts->http_metrics);
     runtime_->add_hook(i, *parts->hook);
     shards_.push_back(std::move(parts));
@@ -96,6 +102,12 @@ base::Result<> Server::open_brokers() {
 runtime::SessionFactory Server::stream_sessions() {
   return [this](base::Transport& transport, base::Shard& shard) -> std::unique_ptr<base::Session> {
     return std::make_unique<stream::Session>(*shards_[shard.id.value]->stream_context, transport);
+  };
+}
+
+runtime::SessionFactory Server::amqp_sessions() {
+  return [this](base::Transport& transport, base::Shard& shard) -> std::unique_ptr<base::Session> {
+    return std::make_unique<amqp::Session>(*shards_[shard.id.value]->amqp_context, transport);
   };
 }
 
@@ -112,8 +124,8 @@ base::Result<> Server::listen() {
     node_.listeners.push_back("stream " + base::to_text(at));
   }
   for (const base::Listener& address : config_.server.amqp_listeners.list) {
-    logger_.write(base::LogLevel::warning, "server", "AMQP 0-9-1 is not served yet: listener left out",
-                  {{"listener", base::to_text(address)}});
+    TRY(at, runtime_->listen({"amqp", address, {}, 0, amqp_sessions()}));
+    node_.listeners.push_back("amqp " + base::to_text(at));
   }
   metrics_handler_ = http::metrics_handler(node_);
   if (config_.server.prometheus) {

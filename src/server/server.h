@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole server, plugged together: data directory, runtime, one broker per shard, stream sessions,
-// metrics, administration. Made, run and destroyed by main.
+// The whole server, plugged together: data directory, runtime, one broker per shard, AMQP and stream
+// sessions, metrics, administration. Made, run and destroyed by main.
 //
 // Order matters and is the order of the members: what stands later uses what stands before and goes first.
 #pragma once
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "amqp/session.h"
 #include "broker/shard_set.h"
 #include "http/commands.h"
 #include "http/prometheus.h"
@@ -42,6 +43,7 @@ class Server {
   void describe_node(const std::string& data_dir);
   http::NodeUsage usage();
   runtime::SessionFactory stream_sessions();
+  runtime::SessionFactory amqp_sessions();
   runtime::SessionFactory http_sessions(const http::Handler& handler);
 
   // What a shard's turn calls.
@@ -58,9 +60,11 @@ class Server {
   struct ShardParts {
     std::unique_ptr<broker::Broker> broker;
     stream::Metrics stream_metrics;
+    amqp::Metrics amqp_metrics;
     http::Metrics http_metrics;
     std::unique_ptr<BrokerHook> hook;
     std::unique_ptr<stream::Context> stream_context;
+    std::unique_ptr<amqp::Context> amqp_context;
   };
 
   const Config& config_;
@@ -69,6 +73,7 @@ class Server {
   runtime::RealDisk disk_;
   base::MetricsRegistry registry_;
   stream::Node stream_node_;
+  amqp::Node amqp_node_;
   http::Node node_;
   std::int64_t started_ms_ = 0;
   std::unique_ptr<runtime::Runtime> runtime_;

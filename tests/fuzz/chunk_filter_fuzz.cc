@@ -28,11 +28,9 @@ void walk(base::ByteBuffer record) {
     view->entries(cursor.value(), set);
   }
   view->entries("KR", set);
-  auto samples = view->samples();
+  std::size_t hint = 0;
   for (std::uint32_t entry = 0; entry < view->entry_count(); entry += 7) {
-    const SampleGroup group = samples.seek(entry);
-    INVARIANT(group.first_entry <= entry && entry < group.end_entry, "{} not in {}", entry,
-              group.first_entry);
+    view->group_of(entry, hint);
   }
 }
 

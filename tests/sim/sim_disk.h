@@ -20,6 +20,8 @@ class SimDisk final : public base::Disk {
   explicit SimDisk(std::unique_ptr<test::MemoryDisk> files) : files_(std::move(files)) {}
 
   test::MemoryDisk& files() { return *files_; }
+  // Another process's disk; files of the one before must be closed.
+  void replace_files(std::unique_ptr<test::MemoryDisk> files) { files_ = std::move(files); }
   void arm_kill(std::uint64_t changes, std::uint64_t torn_permille, std::function<void()> on_kill) {
     steps_->left = changes;
     steps_->torn_permille = torn_permille;

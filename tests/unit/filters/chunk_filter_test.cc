@@ -81,11 +81,11 @@ TEST_CASE("a record answers exactly for every shape of chunk") {
 TEST_CASE("dense, sparse and consecutive positions are each stored small") {
   std::vector<std::string> runs(4096);
   for (std::size_t i = 0; i < runs.size(); ++i) runs[i] = i < 2048 ? "a" : "b";
-  CHECK(record_of(runs).size() < 600);  // 255 samples of 2 bytes, little else
+  CHECK(record_of(runs).size() < 400 * 10 + 200);  // some 400 samples of 10 bytes, little else
   std::vector<std::string> random_half(4096);
   std::mt19937_64 random(1);
   for (std::string& value : random_half) value = random() % 2 ? "a" : "b";
-  CHECK(record_of(random_half).size() < 600 + 2 * 512);
+  CHECK(record_of(random_half).size() < 400 * 10 + 2 * 512 + 200);
   check_against(random_half, record_of(random_half));
 }
 
@@ -109,34 +109,63 @@ TEST_CASE("the builder is empty when all entries are unfiltered and can be used 
   check_against(values, record);
 }
 
-TEST_CASE("samples give the place of the group of sixteen an entry is in") {
-  for (const auto& [batches, checks] :
-       {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
-    ChunkFilterBuilder builder(16);
-    std::vector<EntryPlace> places;
-    EntryPlace at;
-    for (std::uint32_t i = 0; i < 100; ++i) {
-      places.push_back(at);
-      builder.add("v", at);
-      at.position += 10 + i * 3;
-      at.record += batches ? i % 5 + 1 : 1;
-    }
-    if (checks) builder.set_sample_checks(std::vector<std::uint32_t>{10, 20, 30, 40, 50, 60});
-    base::ByteBuffer record;
-    builder.finish(record);
-    const auto view = ChunkFilterView::parse(record);
-    REQUIRE(view.has_value());
-    CHECK(view->has_checks() == checks);
-    auto samples = view->samples();
-    for (const std::uint32_t entry : {0U, 3U, 15U, 16U, 50U, 51U, 95U, 96U, 99U}) {
-      const SampleGroup group = samples.seek(entry);
-      const std::uint32_t first = entry / 16 * 16;
-      CHECK(group.first_entry == first);
-      CHECK(group.begin == places[first]);
-      CHECK(group.end_entry == std::min(first + 16, 100U));
-      if (checks) CHECK(group.check_before == first / 16 * 10);
-      if (checks && first < 96) CHECK(group.check_after == (first / 16 + 1) * 10);
-      CHECK(group.end_position == (first + 16 < 100 ? places[first + 16].position : UINT32_MAX));
+namespace {
+
+struct Expected {
+  std::uint32_t first = 0, end = 0;
+};
+
+// Groups end after 16 entries or 512 bytes.
+std::vector<Expected> groups_of(const std::vector<EntryPlace>& places) {
+  std::vector<Expected> groups(1);
+  for (std::uint32_t i = 0; i < places.size(); ++i) {
+    const std::uint32_t first = groups.back().first;
+    if (i - first >= 16 || places[i].position - places[first].position >= 512) groups.push_back({i, i});
+    groups.back().end = i + 1;
+  }
+  return groups;
+}
+
+void check_groups(const ChunkFilterView& view, const std::vector<EntryPlace>& places, bool checks) {
+  const std::vector<Expected> groups = groups_of(places);
+  std::size_t hint = 0;
+  for (std::uint32_t number = 0; number < groups.size(); ++number) {
+    const bool last = number + 1 == groups.size();
+    const SampleGroup group = view.group_of(groups[number].end - 1, hint);
+    CHECK(group.first_entry == groups[number].first);
+    CHECK(group.end_entry == groups[number].end);
+    CHECK(group.begin == places[groups[number].first]);
+    CHECK(group.end_position == (last ? UINT32_MAX : places[groups[number].end].position));
+    if (checks) CHECK(group.check_before == number * 10);
+    if (checks && !last) CHECK(group.check_after == (number + 1) * 10);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("samples give the place of the group an entry is in") {
+  for (const std::uint32_t size : {1U, 10U, 31U, 32U, 33U, 600U, 5'000U}) {
+    for (const auto& [batches, checks] :
+         {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
+      ChunkFilterBuilder builder(16);
+      std::vector<EntryPlace> places;
+      EntryPlace at;
+      for (std::uint32_t i = 0; i < 100; ++i) {
+        places.push_back(at);
+        builder.add("v", at);
+        at.position += size + i % 3 * (size / 10);
+        at.record += batches ? i % 5 + 1 : 1;
+      }
+      REQUIRE(builder.samples().size() == groups_of(places).size());
+      std::vector<std::uint32_t> checks_before;
+      for (std::uint32_t i = 1; i < builder.samples().size(); ++i) checks_before.push_back(i * 10);
+      if (checks) builder.set_sample_checks(checks_before);
+      base::ByteBuffer record;
+      builder.finish(record);
+      const auto view = ChunkFilterView::parse(record);
+      REQUIRE(view.has_value());
+      CHECK(view->has_checks() == checks);
+      check_groups(*view, places, checks);
     }
   }
 }

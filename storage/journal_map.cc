@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// See journal_map.h.
+#include "storage/journal_map.h"
+
+#include <algorithm>
+
+namespace sluice::storage {
+
+JournalFile& JournalMap::add_file(const JournalFileHeader& header, std::uint64_t bytes) {
+  JournalFile& file = files_[header.number];
+  file.number = header.number;
+  file.first_point = header.first_point;
+  file.bytes = bytes;
+  return file;
+}
+
+QueueExtents* JournalMap::find_queue(base::QueueId queue) const {
+  if (last_extents_ != nullptr && last_queue_ == queue) return last_extents_;
+  const auto found = queues_.find(queue);
+  if (found == queues_.end()) return nullptr;
+  last_queue_ = queue;
+  return last_extents_ = const_cast<QueueExtents*>(&found->second);
+}
+
+QueueExtents& JournalMap::extents_of(base::QueueId queue) {
+  if (QueueExtents* known = find_queue(queue)) return *known;
+  last_queue_ = queue;
+  return *(last_extents_ = &queues_[queue]);
+}
+
+void JournalMap::place_one(JournalFile& file, MessagePlace place, Slot slot, std::uint32_t share_bytes,
+                           bool is_copy) {
+  QueueExtents& extents = extents_of(place.queue);
+  if (is_copy) {
+    extents.move(place.offset, file, slot, share_bytes);
+    if (file.queues.empty() || file.queues.back() != place.queue) file.queues.push_back(place.queue);
+  } else if (extents.append(file, place.offset, slot, share_bytes)) {
+    file.queues.push_back(place.queue);
+  }
+}
+
+void JournalMap::place(JournalFile& file, std::span<const MessagePlace> places, Slot slot, bool is_copy) {
+  if (places.empty()) return;
+  const auto share = static_cast<std::uint32_t>(slot.size / places.size());
+  for (const MessagePlace& each : places) place_one(file, each, slot, share, is_copy);
+}
+
+bool JournalMap::can_place(MessagePlace place, bool is_copy) const {
+  constexpr std::uint64_t offset_max = std::uint64_t{1} << 62;
+  if (place.offset.value > offset_max) return false;
+  const QueueExtents* extents = find_queue(place.queue);
+  if (extents == nullptr) return true;
+  if (is_copy) return extents->active().empty() || place.offset < extents->active().base();
+  return place.offset >= extents->end();
+}
+
+void JournalMap::release(base::QueueId queue, base::Offset first, base::Offset last) {
+  if (QueueExtents* extents = find_queue(queue)) extents->release(first, last);
+}
+
+void JournalMap::forget(base::QueueId queue) {
+  const auto found = queues_.find(queue);
+  if (found == queues_.end()) return;
+  found->second.release_all();
+  queues_.erase(found);
+  last_extents_ = nullptr;
+}
+
+std::optional<JournalMap::Found> JournalMap::find(MessagePlace place) const {
+  const QueueExtents* extents = find_queue(place.queue);
+  if (extents == nullptr) return std::nullopt;
+  const auto found = extents->find(place.offset);
+  if (!found) return std::nullopt;
+  return Found{found->extent, found->index};
+}
+
+void JournalMap::seal(JournalFile& file) {
+  file.sealed = true;
+  std::ranges::sort(file.queues);
+  file.queues.erase(std::unique(file.queues.begin(), file.queues.end()), file.queues.end());
+  for (const base::QueueId queue : file.queues) {
+    const auto found = queues_.find(queue);
+    if (found == queues_.end()) continue;
+    found->second.seal_active();
+    if (found->second.empty()) queues_.erase(found);
+  }
+  last_extents_ = nullptr;
+}
+
+std::vector<IndexInput> JournalMap::index_inputs(const JournalFile& file) const {
+  std::vector<IndexInput> inputs;
+  for (const base::QueueId queue : file.queues) {
+    const auto found = queues_.find(queue);
+    if (found == queues_.end()) continue;
+    for (const auto& [base, extent] : found->second.older()) {
+      if (extent.file() != &file || !extent.has_slots()) continue;
+      inputs.push_back(
+          {.run = {.queue = queue, .first = extent.base(), .count = extent.count(), .bytes = extent.bytes()},
+           .slots = extent.slots(),
+           .first_slot = extent.first_slot()});
+    }
+  }
+  return inputs;
+}
+
+void JournalMap::set_indexed(JournalFile& file, const std::vector<IndexInput>& written) {
+  for (const auto& input : written) {
+    const auto found = queues_.find(input.run.queue);
+    if (found == queues_.end()) continue;
+    auto& older = found->second.older();
+    const auto at = older.find(input.run.first);
+    if (at != older.end() && at->second.file() == &file) at->second.set_indexed(input.run.first_slot);
+  }
+  file.indexed = true;
+  file.queues = {};
+}
+
+base::Result<> JournalMap::add_runs(JournalFile& file, const std::vector<IndexRun>& runs,
+                                    const std::function<bool(base::QueueId)>& is_known,
+                                    const ReadSlot& slot) {
+  for (const IndexRun& run : runs) {
+    if (!is_known(run.queue)) continue;
+    Extent extent(file, run.first, run.count, run.first_slot, run.bytes);
+    if (run.present < run.count) {
+      for (std::uint32_t i = 0; i < run.count; ++i) {
+        auto got = slot(run.first_slot + i);
+        if (!got) {
+          extent.release_all();
+          return std::unexpected(std::move(got).error());
+        }
+        if (got->size == 0) extent.set_hole(i);
+      }
+    }
+    extents_of(run.queue).add_run(std::move(extent));
+  }
+  file.sealed = true;
+  file.indexed = true;
+  return {};
+}
+
+}  // namespace sluice::storage
