@@ -6,6 +6,7 @@
 //   on_bytes(input)  -> how many bytes were used up; the transport keeps the rest and offers it again, longer
 //   on_drained()     the outbox fell below its low-water mark
 //   on_tick(now)     about twice a second, for timeouts and heartbeats
+//   on_shutdown()    the process is about to end: what this queues still goes out, then on_closed() follows
 //   on_closed()      the socket is gone (the last call)
 //
 // The transport looks at reading() and closing() after each of these calls, and after wake().
@@ -52,6 +53,7 @@ class Session {
   virtual std::size_t on_bytes(ByteView input) = 0;
   virtual void on_drained() = 0;
   virtual void on_tick(std::int64_t monotonic_ms) = 0;
+  virtual void on_shutdown() {}
   virtual void on_closed() = 0;
   virtual bool reading() const = 0;  // false: stop reading the socket until it is true again
   virtual Closing closing() const = 0;

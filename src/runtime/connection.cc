@@ -252,6 +252,11 @@ void Connection::tick(std::int64_t now_ms) {
   }
 }
 
+void Connection::shut_down() {
+  if (state_ == State::open) session_->on_shutdown();
+  finish();
+}
+
 void Connection::finish() {
   if (state_ != State::open) return;
   state_ = State::finishing;

@@ -59,6 +59,7 @@ class Connection final : public base::Transport, public std::enable_shared_from_
   void tick(std::int64_t now_ms);  // twice a second
   void close();                    // at once
   void finish();                   // after what is queued has gone out
+  void shut_down();                // the session says its last word, then finish()
   bool closed() const { return state_ == State::closed; }
   std::unique_ptr<base::Session> release_session() { return std::move(session_); }
 

@@ -213,7 +213,7 @@ void ShardLoop::close_listeners() {
 
 void ShardLoop::finish_connections() {
   const auto all = connections_;
-  for (const auto& [key, connection] : all) connection->finish();
+  for (const auto& [key, connection] : all) connection->shut_down();
 }
 
 void ShardLoop::close_connections() {

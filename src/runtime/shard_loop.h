@@ -65,7 +65,7 @@ class ShardLoop {
   void post(base::Task task);  // from any thread
   void stop() { stopping_ = true; }
   void close_listeners();
-  void finish_connections();  // each goes out of the door after its last bytes
+  void finish_connections();  // the process ends: each is shut down and closed after its last bytes
   void close_connections();
   bool quiet() const;  // no connection, mail or background work is left
 

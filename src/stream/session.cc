@@ -282,6 +282,11 @@ void Session::on_close_requested(std::string_view reason) {
   connection_.wake();
 }
 
+// Code 1, as for a connection that an operator closes. Not logged: there may be thousands.
+void Session::on_shutdown() {
+  if (connection_.is_open()) connection_.send(Close{ResponseCode::ok, "the broker is shutting down"}, 1);
+}
+
 void Session::on_drained() {
   if (connection_.is_open()) consuming_.on_drained();
 }

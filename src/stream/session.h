@@ -31,6 +31,7 @@ class Session final : public base::Session, private broker::Client {
   std::size_t on_bytes(base::ByteView input) override;
   void on_drained() override;
   void on_tick(std::int64_t monotonic_ms) override;
+  void on_shutdown() override;
   void on_closed() override;
   bool reading() const override;
   void on_moved(base::ShardId shard, base::Transport& transport) override;
