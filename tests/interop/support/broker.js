@@ -37,6 +37,7 @@ class Broker {
   async start() {
     if (process.env.SLUICE_PEER_PORT) {
       this.port = Number(process.env.SLUICE_PEER_PORT)
+      this.amqp_port = this.port + 1
       this.is_peer = true
       // RabbitMQ before 3.11 closes the connection on a command that came with 3.11.
       require("rabbitmq-stream-js-client/dist/connection").Connection.prototype.exchangeCommandVersions = async () => {}
@@ -44,9 +45,11 @@ class Broker {
     }
     this.directory = fs.mkdtempSync(path.join(os.tmpdir(), "sluice-interop-"))
     this.port = await free_port()
+    this.amqp_port = await free_port()
     this.metrics_port = await free_port()
     const config = path.join(this.directory, "sluice.conf")
     fs.writeFileSync(config, `stream.listeners.tcp.default = 127.0.0.1:${this.port}\n` +
+      `listeners.tcp.default = 127.0.0.1:${this.amqp_port}\n` +
       `prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = ${this.metrics_port}\n`)
     this.log = ""
     this.process = spawn(path.join(bin, "sluice"), ["--config", config, "--data-dir", path.join(this.directory, "data")],
