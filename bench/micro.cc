@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_micro [ROUNDS]: the inner loops alone: chunk building, CRC, Bloom and chunk filter, index lookup,
-// codec. Each prints nanoseconds per item and a hash of what it computed: the same hash for the same ROUNDS
-// on every machine, so a bench that stopped doing its work shows. ROUNDS 1 is what ctest runs.
+// codec, the journal. Each prints CPU nanoseconds per item and a hash of what it computed: the same hash for
+// the same ROUNDS on every machine, so a bench that stopped doing its work shows. ROUNDS 1 is what ctest
+// runs.
 #include <fmt/format.h>
-#include <time.h>
 
 #include <array>
 #include <cstdint>
@@ -14,6 +14,7 @@
 
 #include "filters/bloom.h"
 #include "filters/chunk_filter.h"
+#include "micro.h"
 #include "storage/chunk.h"
 #include "storage/crc32.h"
 #include "storage/index_file.h"
@@ -24,38 +25,10 @@
 namespace {
 
 using namespace sluice;
+using namespace sluice::bench;
 
 constexpr std::uint32_t chunk_messages = 2'000;
 constexpr std::array<std::string_view, 4> values{"KR", "JP", "DE", "FR"};
-
-double now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
-
-// FNV-1a over 64-bit values: cheap, and no part of what is measured.
-struct ResultHash {
-  std::uint64_t state = 14695981039346656037ULL;
-  void add(std::uint64_t value) { state = (state ^ value) * 1099511628211ULL; }
-};
-
-// Runs `work(round, hash)`, which returns how many items it did, for all rounds.
-template <class Work>
-void measure(std::string_view name, std::uint64_t rounds, Work work) {
-  ResultHash hash;
-  std::uint64_t items = 0;
-  const double began = now_ns();
-  for (std::uint64_t round = 0; round < rounds; ++round) items += work(round, hash);
-  fmt::print("{:<28} {:>10.2f} ns/item  {:>12} items  hash {:016x}\n", name,
-             (now_ns() - began) / static_cast<double>(items), items, hash.state);
-}
-
-base::ByteBuffer body_of(std::size_t size) {
-  base::ByteBuffer body(size);
-  for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<std::uint8_t>(i * 31);
-  return body;
-}
 
 void bench_chunks(std::uint64_t rounds) {
   const base::ByteBuffer body = body_of(100);
@@ -196,5 +169,6 @@ int main(int argc, char** argv) {
   bench_filters(rounds);
   bench_index(rounds);
   bench_codec(rounds);
+  bench_journal(rounds);
   return 0;
 }

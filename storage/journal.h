@@ -70,6 +70,8 @@ struct JournalOptions {
   std::size_t tail_bytes_max = 8 << 20;  // the newest records, kept in memory for consumers that keep up
   // A full file with less than this part of its bytes alive is compacted.
   double live_part_min = 0.35;
+  // Compaction looks at this much of a file at a time, at most, between other work of the shard.
+  std::uint64_t compaction_slice_bytes = 1 << 20;
   JournalMetrics* metrics = nullptr;  // of the shard; null: nobody looks
 };
 

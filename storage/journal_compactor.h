@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compaction: of a full file in which little is alive, copies that to the journal's end, in slices. One file at
-// a time; the journal removes the file once nothing in it is alive and the copies are durable.
+// Compaction: of a full file in which little is alive, copies that to the journal's end, in slices. One file
+// at a time; the journal removes the file once nothing in it is alive and the copies are durable.
 #pragma once
 
 #include <memory>

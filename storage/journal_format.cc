@@ -18,6 +18,7 @@ using base::load_be;
 using base::store_be;
 
 constexpr std::size_t number_digits = 20;
+constexpr std::uint64_t number_max = std::uint64_t{1} << 62;
 constexpr std::uint32_t batch_magic = 0x534a4254;  // "SJBT"
 constexpr std::size_t varint_bytes_max = 10;
 
@@ -61,6 +62,7 @@ std::optional<JournalFileName> parse_journal_file_name(std::string_view name) {
   JournalFileName parsed;
   const auto [end, error] = std::from_chars(name.data(), name.data() + number_digits, parsed.number);
   if (error != std::errc{} || end != name.data() + number_digits) return std::nullopt;
+  if (parsed.number == 0 || parsed.number > number_max) return std::nullopt;
   for (const auto suffix : {journal_suffix, journal_index_suffix, checkpoint_suffix}) {
     if (name.substr(number_digits) == suffix) {
       parsed.suffix = suffix;

@@ -27,6 +27,7 @@ inline constexpr std::uint32_t journal_version = 1;
 inline constexpr std::size_t journal_header_bytes = 48;  // of each of the three kinds
 inline constexpr std::size_t batch_header_bytes = 40;
 inline constexpr std::size_t message_header_bytes = 32, event_header_bytes = 20;
+inline constexpr std::uint64_t journal_offset_max = std::uint64_t{1} << 62;
 inline constexpr std::size_t record_bytes_max = 1 << 30;
 // Positions are stored in 32 bits.
 inline constexpr std::uint64_t journal_file_bytes_limit = UINT32_MAX;
@@ -36,6 +37,7 @@ struct JournalFileName {
   std::uint64_t number = 0;
   std::string_view suffix;  // one of the constants above
 };
+// Numbers begin with 1.
 std::optional<JournalFileName> parse_journal_file_name(std::string_view name);
 
 // All three kinds of file begin with: magic, version, a 32-bit count, three 64-bit numbers, a 32-bit number,

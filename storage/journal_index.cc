@@ -118,7 +118,7 @@ bool runs_hold_together(const IndexContents& contents) {
     const bool in_order = before == nullptr || before->queue < run.queue ||
                           (before->queue == run.queue && run.first >= before->first + before->count);
     if (!in_order || run.count == 0 || run.present > run.count || run.first_slot != next_slot ||
-        run.first.value > UINT64_MAX - run.count)
+        run.first.value > journal_offset_max)
       return false;
     next_slot += run.count;
     before = &run;

@@ -46,8 +46,7 @@ void JournalMap::place(JournalFile& file, std::span<const MessagePlace> places, 
 }
 
 bool JournalMap::can_place(MessagePlace place, bool is_copy) const {
-  constexpr std::uint64_t offset_max = std::uint64_t{1} << 62;
-  if (place.offset.value > offset_max) return false;
+  if (place.offset.value > journal_offset_max) return false;
   const QueueExtents* extents = find_queue(place.queue);
   if (extents == nullptr) return true;
   if (is_copy) return extents->active().empty() || place.offset < extents->active().base();

@@ -53,8 +53,8 @@ base::Result<Slot> JournalReader::slot(std::uint64_t number, std::uint64_t slot)
   return slot_in_block(block.bytes, slot);
 }
 
-// Reads that go on where a window of the file ends take that window and twice its size; others the one that
-// was not used for longest.
+// Reads that go on where a window of the file ends, or not far behind, take that window and twice its size;
+// others the one that was not used for longest.
 JournalReader::Window& JournalReader::window_for(std::uint64_t number, std::uint64_t position,
                                                  std::size_t size, std::size_t& read_bytes) {
   read_bytes = std::max(size, window_bytes_min);
@@ -62,7 +62,7 @@ JournalReader::Window& JournalReader::window_for(std::uint64_t number, std::uint
   for (Window& window : windows_) {
     const std::uint64_t end = window.position + window.bytes.size();
     const bool goes_on = window.number == number && !window.bytes.empty() && position >= window.position &&
-                         position <= end + window_bytes_max;
+                         position <= end + window.bytes.size();
     if (goes_on) {
       read_bytes = std::max(size, std::min(window.bytes.size() * 2, window_bytes_max));
       return window;
@@ -105,6 +105,13 @@ base::Result<base::ByteView> JournalReader::record(std::uint64_t number, Slot sl
   const auto fail = [&](base::Error error) {
     return std::unexpected(with_place(std::move(error), directory_, number, journal_suffix, slot.position));
   };
+  // No memory for a size that the file cannot have.
+  if (slot.size > window_bytes_max) {
+    TRY(from, file(number, journal_suffix));
+    TRY(file_bytes, from->size());
+    if (slot.position + std::uint64_t{slot.size} > file_bytes)
+      return fail({base::Errc::corrupt, "the file ends within the record"});
+  }
   auto got = bytes(number, slot.position, slot.size);
   if (!got) return fail(std::move(got).error());
   const auto size = record_size(*got);

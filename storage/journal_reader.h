@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads records and index slots of journal files. Whoever drains a backlog reads in order, so what is read
-// grows while it goes on (16 to 256 KiB); many queues' reads share a few such windows. Memory is bounded:
+// grows while it goes on (4 to 256 KiB); many queues' reads share a few such windows. Memory is bounded:
 // 16 windows, 256 index blocks, 64 open files. Owned by one journal; reads block.
 #pragma once
 
@@ -31,7 +31,7 @@ class JournalReader {
   void release_memory();
 
  private:
-  static constexpr std::size_t window_count = 16, window_bytes_min = 16 << 10, window_bytes_max = 256 << 10;
+  static constexpr std::size_t window_count = 16, window_bytes_min = 4 << 10, window_bytes_max = 256 << 10;
   static constexpr std::size_t block_count = 256, open_files_max = 64;
 
   struct Window {

@@ -148,7 +148,9 @@ class Recovery {
       TRY(size, file->size());
       const auto header = read_header(*file, number);
       if (!header && header.error().code != Errc::corrupt) return failed(header.error(), number, 0);
-      if (!header || header->first_point != expected_) return cut(number, 0);
+      if (header && header->first_point < expected_)
+        return failed({Errc::corrupt, "the file begins before the one before it ends"}, number, 0);
+      if (!header || header->first_point > expected_) return cut(number, 0);
       TRY(end, end_of(*header, size));
       JournalFile& made = map_.add_file(*header, end);
       TRY(whole, replay_file(made, *header, file));

@@ -178,6 +178,7 @@ void JournalStore::write() {
 
 void JournalStore::flush(bool sync) {
   if (offline_) return;
+  compact_beside_appends();
   write();
   if (offline_) return;
   if (sync) sync_wanted_ = end().value;

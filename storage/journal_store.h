@@ -91,6 +91,7 @@ class JournalStore final : public Journal, private CompactionTarget {
   void start_sync();
   void on_sync_done(std::uint64_t point, const std::optional<base::Error>& error);
   void remove_dead_files();
+  void compact_beside_appends();
   void go_offline(const base::Error& error);
   void update_gauges();
 
@@ -117,7 +118,7 @@ class JournalStore final : public Journal, private CompactionTarget {
   std::uint64_t durable_checkpoint_ = 0;  // files before it are needed for their messages only
   std::vector<std::uint64_t> old_checkpoints_;
 
-  std::uint64_t appended_at_tick_ = 0;
+  std::uint64_t compacted_at_ = 0;  // the journal's end at the last slice of compaction
   std::int64_t last_read_ms_ = 0;
   bool read_since_tick_ = false;
   base::ByteBuffer places_;  // reused

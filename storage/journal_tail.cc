@@ -70,7 +70,8 @@ base::Result<> JournalTail::write(base::File& file, std::uint64_t synced_point) 
   }
   unwritten_blocks_ = 0;
   auto written = file.append(parts_);
-  while (bytes_ > bytes_max_ && blocks_.size() > 1) drop_oldest();
+  // One block stays for what comes next, unless a large record made it larger.
+  while (bytes_ > bytes_max_ && (blocks_.size() > 1 || bytes_ > block_bytes)) drop_oldest();
   return written;
 }
 

@@ -9,7 +9,6 @@
 namespace sluice::storage {
 namespace {
 
-constexpr std::uint64_t compaction_slice_min = 1 << 20, compaction_slice_max = 8 << 20;
 constexpr std::int64_t idle_reader_ms = 10'000;
 
 }  // namespace
@@ -131,13 +130,9 @@ void JournalStore::on_sync_done(std::uint64_t point, const std::optional<base::E
 
 void JournalStore::tick(std::int64_t monotonic_ms) {
   if (offline_) return;
-  const std::uint64_t appended = end().value;
   remove_dead_files();
-  // Copying keeps up with what is appended, and does a little when nothing is.
-  const std::uint64_t slice =
-      std::clamp(2 * (appended - appended_at_tick_), compaction_slice_min, compaction_slice_max);
-  appended_at_tick_ = appended;
-  compactor_.run_slice(durable_checkpoint_, options_.live_part_min, slice);
+  compactor_.run_slice(durable_checkpoint_, options_.live_part_min, options_.compaction_slice_bytes);
+  compacted_at_ = end().value;
   write();
   if (offline_) return;
   sync_wanted_ = active_->bytes + header_.first_point - journal_header_bytes;
@@ -149,6 +144,14 @@ void JournalStore::tick(std::int64_t monotonic_ms) {
     reader_.release_memory();
   }
   update_gauges();
+}
+
+void JournalStore::compact_beside_appends() {
+  // Twice what is appended is looked at, so compaction keeps up with any load once it has begun.
+  const std::uint64_t slice = options_.compaction_slice_bytes;
+  if (!compactor_.is_running() || end().value - compacted_at_ < slice / 2) return;
+  compactor_.run_slice(durable_checkpoint_, options_.live_part_min, slice);
+  compacted_at_ = end().value;
 }
 
 void JournalStore::remove_dead_files() {
