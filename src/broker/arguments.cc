@@ -42,14 +42,6 @@ std::optional<std::int64_t> unit_ms(char unit) {
   }
 }
 
-std::optional<std::int64_t> to_age_ms(std::string_view text) {
-  if (text.size() < 2) return std::nullopt;
-  const auto unit = unit_ms(text.back());
-  const auto count = to_number(text.substr(0, text.size() - 1));
-  if (!unit || !count || *count == 0 || *count > age_limit / 4) return std::nullopt;
-  return static_cast<std::int64_t>(*count) * *unit;
-}
-
 struct Rule {
   std::string_view key;
   std::string_view wanted;  // for the error text
@@ -99,6 +91,14 @@ std::optional<std::uint64_t> number_of(const StreamArguments& arguments, const s
 }
 
 }  // namespace
+
+std::optional<std::int64_t> to_age_ms(std::string_view text) {
+  if (text.size() < 2) return std::nullopt;
+  const auto unit = unit_ms(text.back());
+  const auto count = to_number(text.substr(0, text.size() - 1));
+  if (!unit || !count || *count == 0 || *count > age_limit / 4) return std::nullopt;
+  return static_cast<std::int64_t>(*count) * *unit;
+}
 
 base::Result<std::string> normalise_name(std::string_view name) {
   std::string text(name);

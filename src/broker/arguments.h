@@ -4,6 +4,7 @@
 // documented in the stream protocol reference, "Create".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,9 @@ base::Result<std::string> normalise_name(std::string_view name);
 // Keeps the arguments that have a meaning, numbers in their shortest form, so that equal maps mean equal
 // streams. precondition_failed names the argument and what would be right.
 base::Result<StreamArguments> normalise_arguments(const StreamArguments& arguments);
+
+// `<n>` followed by one of Y M D h m s; nothing for anything else.
+std::optional<std::int64_t> to_age_ms(std::string_view text);
 
 // From arguments that normalise_arguments returned; what they leave open comes from the options.
 log::Options to_log_options(const StreamArguments& arguments, const BrokerOptions& options);

@@ -32,6 +32,7 @@ struct BrokerOptions {
   base::NameSet loopback_users{{"guest"}};
   base::ByteSize disk_free_limit{50'000'000};
   std::uint64_t queue_limit = 0;
+  std::string default_queue_type = "classic";
   std::uint32_t super_stream_partitions_max = 1000;
   log::Durability durability = log::Durability::written;
   base::ByteSize segment_bytes_max{500'000'000};
@@ -53,6 +54,8 @@ struct BrokerOptions {
         option("disk_free_limit.absolute", &B::disk_free_limit,
                "below this much free disk, publishers are stopped"),
         option("cluster_queue_limit", &B::queue_limit, "how many streams there may be; 0: no limit"),
+        option("default_queue_type", &B::default_queue_type,
+               "type of queues whose declaration and vhost do not say: classic, quorum or stream"),
         option("stream.max_super_stream_partitions", &B::super_stream_partitions_max,
                "partitions of one super stream", base::Range{1, 100'000}),
         option("stream.durability", &B::durability,

@@ -91,6 +91,15 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void on_turn_end() override;
   void on_tick(std::int64_t monotonic_ms) override;
 
+  // -- for declarations
+  const BrokerOptions& options() const { return options_; }
+  base::ShardId owner_of(base::LogId log) const { return set_.owner_of(log); }
+  bool knows(ClientId client) const { return clients_.all().contains(client.value); }
+  // Runs the task with the broker of that shard: at once when it is this one, else by mail.
+  void ask_shard(base::ShardId to, std::move_only_function<void(ShardBroker&)> task) {
+    on_shard(to, std::move(task));
+  }
+
   // -- for the brokers of other shards, in mailed tasks
   void submit(CommandSource source, Command command) { writer_->submit(source, std::move(command)); }
   void apply_command(CommandSource source, const Command& command);

@@ -118,6 +118,16 @@ base::Result<StreamStats> StreamOwner::stats(base::LogId log) {
   return stats;
 }
 
+StreamOwner::Counts StreamOwner::counts(base::LogId log) {
+  auto* stream = find(log);
+  if (!stream) return {};
+  Counts counts{0, static_cast<std::uint32_t>(stream->reader_count())};
+  if (auto* held = stream->log()) {
+    counts.messages = held->committed().next_offset - held->committed().first_offset;
+  }
+  return counts;
+}
+
 base::Result<std::uint64_t> StreamOwner::resolve(base::LogId log, const OffsetSpec& spec,
                                                  filters::FilterPlan plan) {
   TRY(stream, need_running(log));

@@ -42,6 +42,11 @@ class StreamOwner {
 
   // Questions; stream_not_found when the log is gone, stream_unavailable when it is down.
   base::Result<StreamStats> stats(base::LogId log);
+  struct Counts {
+    std::uint64_t messages = 0;
+    std::uint32_t readers = 0;
+  };
+  Counts counts(base::LogId log);  // none of a stream that is gone or down
   base::Result<std::uint64_t> resolve(base::LogId log, const OffsetSpec& spec, filters::FilterPlan plan);
   base::Result<std::uint64_t> sequence(base::LogId log, std::string_view reference);
   base::Result<std::uint64_t> query_offset(base::LogId log, std::string_view reference);
