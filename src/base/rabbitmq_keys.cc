@@ -69,7 +69,6 @@ constexpr auto patterns = std::to_array<std::string_view>({
     "disk_free_limit.*",
     "default_policies.*",
     "default_limits.*",
-    "default_queue_type",
     "queue_types.*",
     "queue_leader_locator",
     "queue_master_locator",

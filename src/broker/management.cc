@@ -3,6 +3,8 @@
 // does when a command is applied.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "broker/arguments.h"
 #include "broker/queue_arguments.h"
@@ -97,6 +99,7 @@ void ShardBroker::apply_command(CommandSource source, const Command& command) {
   metrics_.commands_applied.add();
   ++generation_;
   router_.apply(catalog_, *changes);
+  apply_policies(*changes);
   base::Result<> result;
   std::vector<QueueRecord> removed;
   for (const auto& change : *changes) {
@@ -122,7 +125,8 @@ void ShardBroker::apply_command(CommandSource source, const Command& command) {
 
 base::Result<> ShardBroker::open_queue(const QueueRecord& queue) {
   if (set_.owner_of(queue.log()) != shard_.id) return {};
-  return queue.is_stream() ? owner_.open(queue) : messaging_.open_queue(queue, settings_of(queue));
+  if (queue.is_stream()) return owner_.open(with_policies(queue));
+  return messaging_.open_queue(queue, settings_of(queue));
 }
 
 void ShardBroker::remove_queue(const QueueRecord& queue) {
@@ -136,7 +140,39 @@ void ShardBroker::remove_queue(const QueueRecord& queue) {
 }
 
 QueueSettings ShardBroker::settings_of(const QueueRecord& queue) const {
-  return to_settings(queue_type_of(queue.type), queue.durable && !queue.exclusive(), queue.table_arguments);
+  return to_settings(queue_type_of(queue.type), !is_transient(queue), policies_.effective_arguments(queue));
+}
+
+// The stream as its log is opened: with the arguments in effect.
+QueueRecord ShardBroker::with_policies(const QueueRecord& stream) const {
+  auto record = stream;
+  auto kept = normalise_arguments(to_stream_arguments(policies_.effective_arguments(stream)));
+  if (kept) record.arguments = std::move(*kept);
+  return record;
+}
+
+void ShardBroker::apply_policies(const Changes& changes) {
+  const auto alternate = [this](const ExchangeRecord& exchange) { return policies_.alternate_of(exchange); };
+  const bool changed = std::ranges::any_of(
+      changes, [](const auto& each) { return std::holds_alternative<PolicyRecord>(each.record); });
+  if (!changed) {
+    for (const auto& change : changes) {
+      const auto* exchange = std::get_if<ExchangeRecord>(&change.record);
+      if (exchange && !change.removed) router_.set_alternate(*exchange, alternate(*exchange));
+    }
+    return;
+  }
+  policies_.load(catalog_);
+  catalog_.for_each<ExchangeRecord>(
+      [&](const auto& exchange) { router_.set_alternate(exchange, alternate(exchange)); });
+  catalog_.for_each_queue([&](const QueueRecord& queue) {
+    if (set_.owner_of(queue.log()) != shard_.id) return;
+    if (queue.is_stream()) {
+      owner_.set_arguments(queue.log(), with_policies(queue).arguments);
+    } else {
+      messaging_.change_queue(queue, settings_of(queue));
+    }
+  });
 }
 
 void ShardBroker::on_command_done(std::uint64_t number, base::Result<> result) {

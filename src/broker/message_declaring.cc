@@ -1,37 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// Declarations, deletions and bindings of sessions.
+// Declarations, deletions and bindings of sessions: handed to Declaring.
 #include "broker/shard_messaging.h"
 
 namespace sluice::broker {
-namespace {
 
-Refusal not_yet() {
-  return {540, "not served yet", true};
+void ShardMessaging::declare_exchange(const Caller& caller, ExchangeSpec spec, Answer<> answer) {
+  declaring_.declare_exchange(caller, std::move(spec), std::move(answer));
 }
-
-}  // namespace
-
-void ShardMessaging::declare_exchange(const Caller&, ExchangeSpec, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+void ShardMessaging::delete_exchange(const Caller& caller, std::string name, bool if_unused,
+                                     Answer<> answer) {
+  declaring_.delete_exchange(caller, std::move(name), if_unused, std::move(answer));
 }
-void ShardMessaging::delete_exchange(const Caller&, std::string, bool, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+void ShardMessaging::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
+  declaring_.bind(caller, std::move(spec), std::move(answer));
 }
-void ShardMessaging::bind(const Caller&, BindingSpec, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
-}
-void ShardMessaging::unbind(const Caller&, BindingSpec, Answer<> answer) {
-  answer(std::unexpected(not_yet()));
+void ShardMessaging::unbind(const Caller& caller, BindingSpec spec, Answer<> answer) {
+  declaring_.unbind(caller, std::move(spec), std::move(answer));
 }
 void ShardMessaging::declare_queue(const Caller& caller, QueueSpec spec, Answer<QueueStatus> answer) {
   if (spec.name == reply_to_name || spec.name.starts_with(reply_to_prefix)) {
     return declare_reply_to(caller, std::move(spec.name), std::move(answer));
   }
   if (spec.exclusive) client_of(caller).declared_exclusive = true;
-  answer(std::unexpected(not_yet()));
+  declaring_.declare_queue(caller, std::move(spec), std::move(answer));
 }
-void ShardMessaging::delete_queue(const Caller&, std::string, bool, bool, Answer<std::uint64_t> answer) {
-  answer(std::unexpected(not_yet()));
+void ShardMessaging::delete_queue(const Caller& caller, std::string name, bool if_unused, bool if_empty,
+                                  Answer<std::uint64_t> answer) {
+  declaring_.delete_queue(caller, std::move(name), if_unused, if_empty, std::move(answer));
 }
 
 }  // namespace sluice::broker

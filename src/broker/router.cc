@@ -177,13 +177,11 @@ void Router::remove(const QueueRecord& record) {
   if (found != in->queues.end()) in->queues.erase(found);
 }
 
-void Router::set_alternates(const Catalog& catalog, const PolicyAlternate& policy) {
-  catalog.for_each<ExchangeRecord>([&](const ExchangeRecord& record) {
-    auto* in = find_vhost(record.vhost);
-    auto* place = in ? in->find(record.name) : nullptr;
-    if (!place || record.table_arguments.find("alternate-exchange")) return;
-    place->alternate = policy(record);
-  });
+void Router::set_alternate(const ExchangeRecord& exchange, std::string from_policy) {
+  if (exchange.table_arguments.find("alternate-exchange")) return;
+  auto* in = find_vhost(exchange.vhost);
+  auto* place = in ? in->find(exchange.name) : nullptr;
+  if (place && !place->is_default()) place->alternate = std::move(from_policy);
 }
 
 // -- the hot path

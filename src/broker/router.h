@@ -8,7 +8,6 @@
 // gives every queue once. It allocates nothing per message (buffers are kept).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -55,10 +54,8 @@ class Router {
 
   void load(const Catalog& catalog);
   void apply(const Catalog& catalog, const Changes& changes);
-  // The alternate exchange that policies give, asked for every exchange when policies change; an argument
-  // wins over it.
-  using PolicyAlternate = std::function<std::string(const ExchangeRecord&)>;
-  void set_alternates(const Catalog& catalog, const PolicyAlternate& policy);
+  // The alternate exchange that policies give, empty for none; an argument wins over it.
+  void set_alternate(const ExchangeRecord& exchange, std::string from_policy);
 
   // Counts up when Places may be gone or different.
   std::uint64_t generation() const { return generation_; }

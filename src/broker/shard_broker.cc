@@ -35,10 +35,14 @@ base::Result<> ShardBroker::start() {
         std::make_unique<DiskAlarm>(shard_, options_.data_dir, options_.disk_free_limit.value, metrics_);
     remove_orphans();
   }
+  policies_.load(catalog_);
   router_.load(catalog_);
+  catalog_.for_each<ExchangeRecord>(
+      [&](const auto& exchange) { router_.set_alternate(exchange, policies_.alternate_of(exchange)); });
   // A log that does not open is a stream that is down, not a broker that does not start.
   catalog_.for_each_queue([&](const QueueRecord& queue) {
-    if (queue.is_stream() && set_.owner_of(queue.log()) == shard_.id) static_cast<void>(owner_.open(queue));
+    if (queue.is_stream() && set_.owner_of(queue.log()) == shard_.id)
+      static_cast<void>(owner_.open(with_policies(queue)));
   });
   return messaging_.start();
 }

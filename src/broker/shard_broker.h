@@ -17,6 +17,7 @@
 #include "broker/client_registry.h"
 #include "broker/disk_alarm.h"
 #include "broker/metadata_writer.h"
+#include "broker/policies.h"
 #include "broker/queue_settings.h"
 #include "broker/router.h"
 #include "broker/shard_messaging.h"
@@ -94,7 +95,6 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   // -- for declarations
   const BrokerOptions& options() const { return options_; }
   base::ShardId owner_of(base::LogId log) const { return set_.owner_of(log); }
-  bool knows(ClientId client) const { return clients_.all().contains(client.value); }
   // Runs the task with the broker of that shard: at once when it is this one, else by mail.
   void ask_shard(base::ShardId to, std::move_only_function<void(ShardBroker&)> task) {
     on_shard(to, std::move(task));
@@ -113,6 +113,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   Router& router() { return router_; }
   // Of a work queue: arguments and policies merged.
   QueueSettings settings_of(const QueueRecord& queue) const;
+  const Policies& policies() const { return policies_; }
   void send_command(Command command, Done<> done);
   // Counts up with every change of the catalog: what was looked up in it before may be different.
   std::uint64_t generation() const { return generation_; }
@@ -155,6 +156,9 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
 
   base::Result<> open_queue(const QueueRecord& queue);
   void remove_queue(const QueueRecord& queue);
+  // What is in effect on this shard follows the policies.
+  void apply_policies(const Changes& changes);
+  QueueRecord with_policies(const QueueRecord& stream) const;
 
   void deliver_news();
   void take_news(const News& news);
@@ -183,6 +187,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   const BrokerOptions& options_;
   BrokerMetrics& metrics_;
   Catalog catalog_;
+  Policies policies_;
   Router router_;
   LocalAccess access_;
   StreamOwner owner_;

@@ -25,6 +25,7 @@ ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& b
       broker_(broker),
       metrics_(set.messaging_metrics(shard.id)),
       clients_(shard.id),
+      declaring_(shard, broker),
       owner_(shard, *this),
       peers_(set.shard_count()),
       targets_(set.shard_count()) {}

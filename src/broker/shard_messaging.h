@@ -17,6 +17,7 @@
 #include "base/ports.h"
 #include "broker/client.h"
 #include "broker/dead_letters.h"
+#include "broker/declaring.h"
 #include "broker/messaging.h"
 #include "broker/messaging_clients.h"
 #include "broker/messaging_metrics.h"
@@ -173,6 +174,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host {
   ShardBroker& broker_;
   MessagingMetrics& metrics_;
   MessagingClients clients_;
+  Declaring declaring_;
   WorkOwner owner_;
   std::vector<Peer> peers_;  // by shard; the own one only counts as full or not
   std::vector<std::pair<std::uint64_t, std::uint16_t>> channels_told_, channels_before_;

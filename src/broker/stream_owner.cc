@@ -31,6 +31,12 @@ base::Result<> StreamOwner::open(const QueueRecord& record) {
   return opened;
 }
 
+void StreamOwner::set_arguments(base::LogId log, const StreamArguments& arguments) {
+  auto* stream = find(log);
+  if (!stream || !stream->log()) return;
+  stream->log()->set_retention(to_log_options(arguments, set_.options()).storage.retention);
+}
+
 void StreamOwner::remove(base::LogId log) {
   const auto found = streams_.find(log);
   if (found == streams_.end()) return;

@@ -26,6 +26,8 @@ class StreamOwner {
 
   // An error means the stream is known and down; it is said in the log and in News.
   base::Result<> open(const QueueRecord& record);
+  // What can change while it is open: how long its messages are kept.
+  void set_arguments(base::LogId log, const StreamArguments& arguments);
   // Closes the log; its files go on a Background worker.
   void remove(base::LogId log);
 
