@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <unordered_set>
 
@@ -19,15 +18,6 @@ namespace {
 
 using base::Errc;
 using Numbers = std::set<std::uint64_t>;
-
-base::Result<JournalFileHeader> read_header(const base::File& file, std::uint64_t number) {
-  std::array<std::uint8_t, journal_header_bytes> bytes;
-  TRY(got, file.read_at(0, bytes));
-  TRY(header, decode_journal_file_header(base::ByteView(bytes).first(got)));
-  if (header.number != number)
-    return base::fail(Errc::corrupt, fmt::format("the file header says number {}", header.number));
-  return header;
-}
 
 class Recovery {
  public:
@@ -109,7 +99,7 @@ class Recovery {
   base::Result<> load_old(std::uint64_t number) {
     TRY(file, reader_.file(number, journal_suffix));
     TRY(size, file->size());
-    const auto header = read_header(*file, number);
+    const auto header = read_journal_header(*file, number);
     if (!header && header.error().code != Errc::corrupt) return failed(header.error(), number, 0);
     JournalFile& made = map_.add_file(header.value_or(JournalFileHeader{.number = number}), size);
     made.unreadable = !header;
@@ -146,7 +136,7 @@ class Recovery {
       if (*behind != number) return cut(number, 0);  // one is missing, later ones are there
       TRY(file, reader_.file(number, journal_suffix));
       TRY(size, file->size());
-      const auto header = read_header(*file, number);
+      const auto header = read_journal_header(*file, number);
       if (!header && header.error().code != Errc::corrupt) return failed(header.error(), number, 0);
       if (header && header->first_point < expected_)
         return failed({Errc::corrupt, "the file begins before the one before it ends"}, number, 0);
@@ -167,7 +157,7 @@ class Recovery {
   base::Result<std::uint64_t> end_of(const JournalFileHeader& header, std::uint64_t size) {
     if (!journals_.contains(header.number + 1)) return size;
     TRY(file, reader_.file(header.number + 1, journal_suffix));
-    const auto next = read_header(*file, header.number + 1);
+    const auto next = read_journal_header(*file, header.number + 1);
     if (!next || next->first_point < header.first_point) return size;
     return std::min(size, next->first_point - header.first_point + journal_header_bytes);
   }
@@ -255,21 +245,12 @@ class Recovery {
     return {};
   }
 
-  // The highest point that batches from there on say was durable.
   base::Result<std::uint64_t> synced_behind(std::uint64_t number, std::uint64_t position) {
     std::uint64_t synced = 0;
-    for (auto at = journals_.lower_bound(number); at != journals_.end(); ++at) {
+    for (auto at = journals_.lower_bound(number); at != journals_.end(); ++at, position = 0) {
       TRY(file, reader_.file(*at, journal_suffix));
-      TRY(size, file->size());
-      const auto header = read_header(*file, *at);
-      if (!header) continue;
-      std::uint64_t next = *at == number ? position : 0;
-      while (true) {
-        TRY(batch, find_batch(*file, header->salt, next, size));
-        if (!batch) break;
-        synced = std::max(synced, batch->header.synced_point);
-        next = batch->position + batch_header_bytes;
-      }
+      TRY(highest, highest_synced_point(*file, *at, position));
+      synced = std::max(synced, highest);
     }
     return synced;
   }

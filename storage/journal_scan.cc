@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace sluice::storage {
 namespace {
@@ -81,6 +82,30 @@ base::Result<std::optional<BatchPlace>> find_batch(const base::File& file, std::
     position += last + 1;
   }
   return std::nullopt;
+}
+
+base::Result<JournalFileHeader> read_journal_header(const base::File& file, std::uint64_t number) {
+  std::array<std::uint8_t, journal_header_bytes> bytes;
+  TRY(got, file.read_at(0, bytes));
+  TRY(header, decode_journal_file_header(base::ByteView(bytes).first(got)));
+  if (header.number != number)
+    return base::fail(base::Errc::corrupt, fmt::format("the file header says number {}", header.number));
+  return header;
+}
+
+base::Result<std::uint64_t> highest_synced_point(const base::File& file, std::uint64_t number,
+                                                 std::uint64_t position) {
+  TRY(size, file.size());
+  const auto header = read_journal_header(file, number);
+  std::uint64_t synced = 0;
+  while (header) {
+    TRY(batch, find_batch(file, header->salt, position, size));
+    if (!batch) break;
+    synced = std::max(synced, batch->header.synced_point);
+    // What looks like a header within a batch is found as well; that does no harm.
+    position = batch->position + batch_header_bytes;
+  }
+  return synced;
 }
 
 }  // namespace sluice::storage

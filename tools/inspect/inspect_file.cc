@@ -8,8 +8,10 @@
 
 #include "filters/chunk_filter.h"
 #include "filters/segment_filter.h"
+#include "inspect/inspect_journal.h"
 #include "storage/entries.h"
 #include "storage/index_file.h"
+#include "storage/journal_format.h"
 #include "storage/segment_scan.h"
 
 namespace sluice::inspect {
@@ -311,18 +313,24 @@ base::Result<std::uint64_t> inspect_file(base::Disk& disk, const std::string& pa
   std::string_view kind;
   for (auto [suffix, name] : {std::pair{storage::log_suffix, std::string_view("segment")},
                               {storage::index_suffix, "index"},
-                              {storage::filter_suffix, "filter"}})
+                              {storage::filter_suffix, "filter"},
+                              {storage::journal_suffix, "journal"},
+                              {storage::checkpoint_suffix, "checkpoint"}})
     if (path.ends_with(suffix)) kind = name;
   if (kind.empty())
     return base::fail(base::Errc::precondition_failed,
-                      fmt::format("{} is no .log, .index or .filter file", path));
+                      fmt::format("{} is no .log, .index, .filter, .journal or .checkpoint file", path));
   TRY(file, disk.open(path, base::Disk::Mode::read));
   TRY(size, file->size());
+  if (kind == "index" && is_journal_index(*file)) kind = "journal index";
   printer.begin_file(path, kind, size);
   FileInspector inspector(file, size, detail, printer);
-  auto problems = kind == "segment" ? inspector.log()
-                  : kind == "index" ? inspector.index(disk, path)
-                                    : inspector.filter();
+  auto problems = kind == "segment"         ? inspector.log()
+                  : kind == "index"         ? inspector.index(disk, path)
+                  : kind == "journal"       ? inspect_journal(file, detail, printer)
+                  : kind == "journal index" ? inspect_journal_index(*file, detail, printer)
+                  : kind == "checkpoint"    ? inspect_checkpoint(*file, detail, printer)
+                                            : inspector.filter();
   printer.end_file();
   return problems;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks one .log, .index or .filter file and tells a Printer every field, in the words of storage/FORMAT.md.
-// Goes on behind damage as far as it can find its way. Called by main; reads through the disk port, so tests
-// use a memory disk.
+// Walks one .log, .index, .filter, .journal or .checkpoint file and tells a Printer every field, in the words
+// of storage/FORMAT.md. Goes on behind damage as far as it can find its way. Called by main; reads through
+// the disk port, so tests use a memory disk.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// sluice-inspect FILE...            every field of segment, index and filter files
-// sluice-inspect --verify DIR...    checks the logs in and below the directories
+// sluice-inspect FILE...            every field of segment, index, filter, journal and checkpoint files
+// sluice-inspect --verify DIR...    checks the logs and journals in and below the directories
 // Exit code: 0 nothing wrong, 1 damage, 2 wrong usage or unreadable files.
 #include <fmt/format.h>
 
@@ -13,8 +13,10 @@
 
 #include "inspect/inspect_file.h"
 #include "inspect/verify.h"
+#include "inspect/verify_journal.h"
 #include "runtime/disk.h"
 #include "storage/format.h"
+#include "storage/journal_format.h"
 
 namespace {
 
@@ -72,12 +74,21 @@ int inspect_all(const std::vector<std::string>& paths, const cxxopts::ParseResul
   return exit_code;
 }
 
-// The directories at and below `top` that hold segments.
-std::set<std::string> log_directories(const std::string& top) {
-  std::set<std::string> found;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(top))
-    if (storage::parse_segment_file_name(entry.path().filename().string()))
-      found.insert(entry.path().parent_path().string());
+// The directories at and below `top` that hold logs, and those that hold journals.
+struct Directories {
+  std::set<std::string> logs, journals;
+};
+Directories find_directories(const std::string& top) {
+  Directories found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(top)) {
+    const auto extension = entry.path().extension().string();
+    const auto directory = entry.path().parent_path().string();
+    if (extension == storage::log_suffix &&
+        storage::parse_segment_file_name(entry.path().filename().string()))
+      found.logs.insert(directory);
+    if (extension == storage::journal_suffix || extension == storage::checkpoint_suffix)
+      found.journals.insert(directory);
+  }
   return found;
 }
 
@@ -93,48 +104,88 @@ boost::json::object to_json(const inspect::LogVerdict& verdict) {
           {"notes", boost::json::value_from(verdict.notes)}};
 }
 
+boost::json::object to_json(const inspect::JournalVerdict& verdict) {
+  return {{"directory", verdict.directory},
+          {"journal_files", verdict.files},
+          {"batches", verdict.batches},
+          {"messages", verdict.messages},
+          {"events", verdict.events},
+          {"bytes", verdict.bytes},
+          {"checkpoint", verdict.checkpoint},
+          {"problems", boost::json::value_from(verdict.problems)},
+          {"notes", boost::json::value_from(verdict.notes)}};
+}
+
+void print_remarks(const std::vector<std::string>& problems, const std::vector<std::string>& notes) {
+  for (const auto& text : problems) fmt::print("  problem: {}\n", text);
+  for (const auto& text : notes) fmt::print("  note: {}\n", text);
+}
+
 void print_text(const inspect::LogVerdict& verdict) {
   fmt::print("{}: {} segments, {} chunks, {} messages, offsets {} to {}, {} bytes: {}\n", verdict.directory,
              verdict.segments, verdict.chunks, verdict.records, verdict.first_offset.value,
              verdict.next_offset.value, verdict.bytes, verdict.problems.empty() ? "good" : "DAMAGED");
-  for (const auto& text : verdict.problems) fmt::print("  problem: {}\n", text);
-  for (const auto& text : verdict.notes) fmt::print("  note: {}\n", text);
+  print_remarks(verdict.problems, verdict.notes);
 }
+
+void print_text(const inspect::JournalVerdict& verdict) {
+  fmt::print("{}: {} journal files, {} batches, {} messages, {} events, {} bytes, checkpoint {}: {}\n",
+             verdict.directory, verdict.files, verdict.batches, verdict.messages, verdict.events,
+             verdict.bytes, verdict.checkpoint, verdict.problems.empty() ? "good" : "DAMAGED");
+  print_remarks(verdict.problems, verdict.notes);
+}
+
+class VerdictPrinter {
+ public:
+  explicit VerdictPrinter(bool json) : json_(json) {}
+
+  template <class Verdict>
+  void add(const base::Result<Verdict>& verdict) {
+    if (!verdict) {
+      fmt::print(stderr, "sluice-inspect: {}\n", verdict.error().text);
+      exit_code_ = trouble;
+      return;
+    }
+    if (json_)
+      verdicts_.push_back(to_json(*verdict));
+    else
+      print_text(*verdict);
+    if (!verdict->problems.empty()) exit_code_ = std::max(exit_code_, damage);
+  }
+  int finish() {
+    if (json_) fmt::print("{}\n", boost::json::serialize(verdicts_));
+    return exit_code_;
+  }
+
+ private:
+  bool json_;
+  boost::json::array verdicts_;
+  int exit_code_ = good;
+};
 
 int verify_all(const std::vector<std::string>& tops, bool json) {
   runtime::RealDisk disk;
-  boost::json::array verdicts;
-  int exit_code = good;
+  VerdictPrinter printer(json);
   for (const auto& top : tops) {
-    for (const auto& directory : log_directories(top)) {
-      const auto verdict = inspect::verify_log(disk, directory);
-      if (!verdict) {
-        fmt::print(stderr, "sluice-inspect: {}\n", verdict.error().text);
-        exit_code = trouble;
-        continue;
-      }
-      if (json)
-        verdicts.push_back(to_json(*verdict));
-      else
-        print_text(*verdict);
-      if (!verdict->problems.empty()) exit_code = std::max(exit_code, damage);
-    }
+    const auto directories = find_directories(top);
+    for (const auto& directory : directories.logs) printer.add(inspect::verify_log(disk, directory));
+    for (const auto& directory : directories.journals) printer.add(inspect::verify_journal(disk, directory));
   }
-  if (json) fmt::print("{}\n", boost::json::serialize(verdicts));
-  return exit_code;
+  return printer.finish();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  cxxopts::Options options("sluice-inspect",
-                           "Prints segment (.log), index and filter files of Sluice field by field.");
+  cxxopts::Options options(
+      "sluice-inspect",
+      "Prints segment (.log), index, filter, journal and checkpoint files of Sluice field by field.");
   options.positional_help("FILE... | --verify DIRECTORY...");
-  options.add_options()("verify",
-                        "check the logs in and below the directories; exit code 1 when one is damaged")(
+  options.add_options()(
+      "verify", "check the logs and journals in and below the directories; exit code 1 when one is damaged")(
       "json", "print JSON")("hex", "print each field with its bytes")(
-      "entries", "print the entries of chunks and the values of filters as well")("help", "print this help")(
-      "paths", "files or directories", cxxopts::value<std::vector<std::string>>());
+      "entries", "print the entries of chunks, the values of filters, the records of journals as well")(
+      "help", "print this help")("paths", "files or directories", cxxopts::value<std::vector<std::string>>());
   options.parse_positional({"paths"});
   const auto parsed = options.parse(argc, argv);
   if (parsed.count("help") != 0) return fmt::print("{}\n", options.help()), good;
