@@ -17,38 +17,12 @@
 #include <vector>
 
 #include "base/ports.h"
+#include "queue/work_options.h"
 #include "storage/journal.h"
 
 namespace sluice::queue {
 
 using storage::MessageMeta;
-
-enum class Overflow : std::uint8_t { drop_head, reject_publish, reject_publish_dlx };
-enum class RetryDelay : std::uint8_t { disabled, all, failed, returned };
-
-// Effective settings of a queue: arguments and policies merged. May change while the queue lives.
-struct WorkOptions {
-  bool quorum = false;  // quorum semantics: always priorities 0..31 (default 4), delivery counts, limits
-  bool durable = true;  // false: nothing of it is recovered
-  bool single_active = false;
-  std::uint8_t priority_max = 0;  // classic x-max-priority
-  std::optional<std::int64_t> message_ttl_ms;
-  std::optional<std::int64_t> expires_ms;                     // unused for so long: on_unused
-  std::optional<std::uint64_t> length_max, length_bytes_max;  // of ready messages
-  Overflow overflow = Overflow::drop_head;
-  bool dead_letters = false;  // someone wants the dead; else they are dropped unread
-  // Dead letters are kept until dead_letter_done; also those of at-most-once, so that a crash loses none.
-  std::optional<std::uint32_t> delivery_limit;  // quorum; failed deliveries allowed
-  RetryDelay retry_delay = RetryDelay::disabled;
-  std::int64_t retry_delay_min_ms = 0, retry_delay_max_ms = 0;
-  std::optional<std::int64_t> consumer_timeout_ms;
-  // Settled messages stay readable: a log of its own (directory named by the queue's id) instead of the
-  // journal. Fixed at creation.
-  bool retain = false;
-  std::optional<std::int64_t> retain_ms;
-  std::optional<std::uint64_t> retain_bytes;
-  friend bool operator==(const WorkOptions&, const WorkOptions&) = default;
-};
 
 // A message in the form it arrived in (AMQP 0-9-1): property flags and values, body. Views.
 struct Message {
@@ -91,7 +65,12 @@ struct WorkDelivery {
 };
 
 enum class DeadReason : std::uint8_t { rejected, expired, maxlen, delivery_limit };
-enum class Settlement : std::uint8_t { accepted, requeued, rejected };
+enum class Settlement : std::uint8_t {
+  accepted,
+  requeued,  // given back (basic.nack): no failed delivery
+  rejected,
+  failed,  // given back, and counts as a failed delivery (basic.reject with requeue, lost consumers)
+};
 
 struct QueueStats {
   std::uint64_t ready = 0, unacked = 0;
@@ -127,6 +106,8 @@ class WorkListener {
 
 inline constexpr std::uint32_t dead_letters_in_flight_max = 256;
 
+struct WorkMetrics;  // work_metrics.h
+
 class WorkQueues {
  public:
   struct Setup {
@@ -134,10 +115,11 @@ class WorkQueues {
     WorkOptions options;
   };
   // Recovers the given queues from the journal in `directory`; what the journal knows of others is dropped.
+  // `metrics`: the shard's, outlives this.
   static base::Result<std::unique_ptr<WorkQueues>> open(base::Shard& shard, std::string directory,
                                                         const storage::JournalOptions& options,
-                                                        std::span<const Setup> queues,
-                                                        WorkListener& listener);
+                                                        std::span<const Setup> queues, WorkListener& listener,
+                                                        WorkMetrics* metrics = nullptr);
   virtual ~WorkQueues() = default;
 
   virtual base::Result<> create(const Setup& setup) = 0;
