@@ -116,7 +116,7 @@ void OffsetSet::erase_block(std::size_t index) {
     return;
   }
   if (++head_ == blocks_.size()) {
-    if (blocks_.capacity() > 64) blocks_ = {};  // a deep queue was drained: give its blocks back
+    if (blocks_.capacity() > 64) blocks_ = Blocks();  // a deep queue was drained: give its blocks back
     blocks_.clear();
     head_ = 0;
   } else if (head_ >= 64 && head_ * 2 >= blocks_.size()) {

@@ -49,7 +49,7 @@ struct ConsumerOptions {
   bool no_ack = false, exclusive = false;
   std::uint32_t prefetch = 0;  // unsettled deliveries allowed; 0: no limit
   std::int32_t priority = 0;
-  std::optional<std::int64_t> timeout_ms;
+  std::optional<std::int64_t> timeout_ms = std::nullopt;
   bool ask_first = false;  // WorkListener::may_deliver is asked before each delivery
 };
 
