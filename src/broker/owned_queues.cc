@@ -18,7 +18,6 @@ OwnedQueue to_owned(const QueueRecord& record, const QueueSettings& settings) {
 }  // namespace
 
 base::Result<> ShardMessaging::start() {
-  if (!set_.open_queues) return {};
   std::vector<queue::WorkQueues::Setup> setups;
   broker_.catalog().for_each_queue([&](const QueueRecord& record) {
     if (record.is_stream() || set_.owner_of(record.log()) != shard_.id) return;
@@ -29,7 +28,10 @@ base::Result<> ShardMessaging::start() {
   });
   const auto directory = set_.journal_directory(shard_.id);
   TRY_VOID(shard_.disk.create_directories(directory));
-  TRY(queues, set_.open_queues(shard_, directory, storage::JournalOptions{}, setups, owner_));
+  storage::JournalOptions options;
+  options.metrics = &set_.journal_metrics(shard_.id);
+  TRY(queues,
+      queue::WorkQueues::open(shard_, directory, options, setups, owner_, &set_.work_metrics(shard_.id)));
   owner_.set_queues(std::move(queues));
   return {};
 }

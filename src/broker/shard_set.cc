@@ -18,6 +18,8 @@ ShardSet::ShardSet(BrokerOptions options, std::uint32_t shard_count,
     registry->add(*part.messaging_metrics);
     registry->add(*part.log_metrics);
     registry->add(*part.view_metrics);
+    registry->add(*part.work_metrics);
+    registry->add(*part.journal_metrics);
   }
 }
 

@@ -11,9 +11,7 @@
 // mailed to that shard. `options` and the metadata store are safe from any thread.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -25,7 +23,8 @@
 #include "broker/options.h"
 #include "log/metrics.h"
 #include "queue/metrics.h"
-#include "queue/work_queue.h"
+#include "queue/work_metrics.h"
+#include "storage/journal_metrics.h"
 #include "storage/metadata_store.h"
 
 namespace sluice::broker {
@@ -35,12 +34,6 @@ class ShardMessaging;
 
 class ShardSet {
  public:
-  // How a shard opens its work queues, in <data_dir>/journal/<shard>; tests put their own in its place.
-  using OpenQueues = std::function<base::Result<std::unique_ptr<queue::WorkQueues>>(
-      base::Shard& shard, std::string directory, const storage::JournalOptions& options,
-      std::span<const queue::WorkQueues::Setup> queues, queue::WorkListener& listener)>;
-  OpenQueues open_queues;
-
   // Opens <data_dir>/metadata. `registry` may be null; it must not be collected from after the set is gone.
   static base::Result<std::unique_ptr<ShardSet>> open(BrokerOptions options, std::uint32_t shard_count,
                                                       base::MetricsRegistry* registry);
@@ -62,6 +55,10 @@ class ShardSet {
   BrokerMetrics& metrics(base::ShardId shard) { return *parts_[shard.value].metrics; }
   log::Metrics& log_metrics(base::ShardId shard) { return *parts_[shard.value].log_metrics; }
   queue::Metrics& view_metrics(base::ShardId shard) { return *parts_[shard.value].view_metrics; }
+  queue::WorkMetrics& work_metrics(base::ShardId shard) { return *parts_[shard.value].work_metrics; }
+  storage::JournalMetrics& journal_metrics(base::ShardId shard) {
+    return *parts_[shard.value].journal_metrics;
+  }
   // For a restart in the same process (tests, the simulated world).
   std::unique_ptr<storage::MetadataStore> release_store() { return std::move(store_); }
 
@@ -72,6 +69,8 @@ class ShardSet {
     std::unique_ptr<MessagingMetrics> messaging_metrics = std::make_unique<MessagingMetrics>();
     std::unique_ptr<log::Metrics> log_metrics = std::make_unique<log::Metrics>();
     std::unique_ptr<queue::Metrics> view_metrics = std::make_unique<queue::Metrics>();
+    std::unique_ptr<queue::WorkMetrics> work_metrics = std::make_unique<queue::WorkMetrics>();
+    std::unique_ptr<storage::JournalMetrics> journal_metrics = std::make_unique<storage::JournalMetrics>();
   };
   BrokerOptions options_;
   std::unique_ptr<storage::MetadataStore> store_;

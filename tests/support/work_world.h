@@ -78,8 +78,8 @@ class WorkWorld final : public queue::WorkListener {
     made.received_at_ms = shard.clock.wall_ms();
     return made;
   }
-  void publish(const std::vector<std::uint64_t>& targets, std::string_view body, const storage::MessageMeta& with,
-               std::uint64_t number = 0) {
+  void publish(const std::vector<std::uint64_t>& targets, std::string_view body,
+               const storage::MessageMeta& with, std::uint64_t number = 0) {
     std::vector<base::QueueId> ids;
     for (const auto id : targets) ids.emplace_back(id);
     queue::Message message;
@@ -108,9 +108,10 @@ class WorkWorld final : public queue::WorkListener {
   }
   std::optional<Delivered> get(std::uint64_t queue, std::uint64_t holder = 999, bool no_ack = false) {
     std::optional<Delivered> got;
-    queues->get(base::QueueId{queue}, queue::ConsumerId{holder}, no_ack, [&](const queue::WorkDelivery* each) {
-      if (each != nullptr) got = to_delivered(holder, *each);
-    });
+    queues->get(base::QueueId{queue}, queue::ConsumerId{holder}, no_ack,
+                [&](const queue::WorkDelivery* each) {
+                  if (each != nullptr) got = to_delivered(holder, *each);
+                });
     return got;
   }
   queue::QueueStats stats(std::uint64_t queue = 1) const { return *queues->stats(base::QueueId{queue}); }
@@ -136,7 +137,8 @@ class WorkWorld final : public queue::WorkListener {
     for (const auto& each : all) confirms[each.origin.number] = each.accepted;
   }
   void on_dead(const queue::WorkDelivery& letter, queue::DeadReason reason) override {
-    dead.push_back({letter.queue.value, letter.offset.value, std::string(base::as_text(letter.message.body)), reason});
+    dead.push_back(
+        {letter.queue.value, letter.offset.value, std::string(base::as_text(letter.message.body)), reason});
   }
   void on_active_changed(base::QueueId, queue::ConsumerId consumer, bool is_active) override {
     active.emplace_back(consumer.value, is_active);
@@ -165,12 +167,9 @@ class WorkWorld final : public queue::WorkListener {
 
  private:
   static Delivered to_delivered(std::uint64_t consumer, const queue::WorkDelivery& from) {
-    return {consumer,
-            from.queue.value,
-            from.offset.value,
-            std::string(base::as_text(from.message.body)),
-            from.redelivered,
-            from.delivery_count,
+    return {consumer,           from.queue.value,
+            from.offset.value,  std::string(base::as_text(from.message.body)),
+            from.redelivered,   from.delivery_count,
             from.acquired_count};
   }
 };
