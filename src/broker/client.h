@@ -31,6 +31,8 @@ class Client {
   // An operator (or a deleted vhost) closes the connection.
   virtual void on_close_requested(std::string_view reason) = 0;
 
+  // False: a part of the broker itself, no connection; not listed.
+  virtual bool is_session() const { return true; }
   // For listings; these four may be called from inside Broker calls.
   virtual ConnectionRow describe() const = 0;
   virtual void list_publishers(std::vector<PublisherRow>& into) const = 0;

@@ -67,6 +67,7 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
   if (!found) return answer(std::unexpected(found.error()));
   const auto& record = **found;
   const auto type = type_of(record);
+  if (type == QueueType::stream) return consume_stream(client, record, std::move(request), std::move(answer));
   auto options = to_options(request, type);
   if (!options) return answer(std::unexpected(to_refusal(options.error())));
   auto& channel = client.channel(request.channel);
@@ -103,22 +104,46 @@ WorkOwner::NewSource ShardMessaging::new_source(Source& source, std::uint32_t sh
   return added;
 }
 
+void ShardMessaging::consume_stream(QueueClientState& client, const QueueRecord& record,
+                                    ConsumeRequest request, Answer<> answer) {
+  auto& source = clients_.add_source(client, request.channel, base::QueueId{record.log_id});
+  source.type = QueueType::stream;
+  source.owner = shard_.id;  // where the log is read
+  source.prefetch = request.prefetch;
+  source.tag = request.tag;
+  source.arguments = request.arguments;
+  source.asking = 1;
+  streams_.consume(source.id, client.caller.client.value, client.caller.vhost, request,
+                   client.channel(request.channel).prefetch,
+                   [this, id = source.id, answer = std::move(answer)](Outcome<> result) mutable {
+                     answer_consumer(id, std::move(result), std::move(answer));
+                   });
+}
+
+void ShardMessaging::answer_consumer(SourceId id, Outcome<> result, Answer<> answer) {
+  auto* source = clients_.source(id);
+  if (!source) return;  // the channel is closed; the owner has been told
+  source->asking = 0;
+  if (result) {
+    metrics_.consumers.add();
+    if (source->lost) lost_.push_back(id);  // its stream has gone meanwhile
+    return answer({});
+  }
+  source->cancelled = true;
+  clients_.drop_source(*source);
+  answer(std::move(result));
+}
+
 void ShardMessaging::on_consumer_added(SourceId id, base::Result<> result, const std::string& name,
                                        Answer<> answer) {
   auto* source = clients_.source(id);
   if (!source) return;  // the channel is closed; the owner has been told
-  source->asking = 0;
   if (result && source->lost) result = no_such_queue(source->client->caller.vhost, name);
-  if (result) {
-    metrics_.consumers.add();
-    return answer({});
-  }
+  if (result) return answer_consumer(id, {}, std::move(answer));
   Refusal refusal = result.error().code == base::Errc::access_refused
                         ? Refusal{403, queue_text(source->client->caller.vhost, name) + " in exclusive use"}
                         : to_refusal(result.error());
-  source->cancelled = true;
-  clients_.drop_source(*source);
-  answer(std::unexpected(std::move(refusal)));
+  answer_consumer(id, std::unexpected(std::move(refusal)), std::move(answer));
 }
 
 void ShardMessaging::cancel(const Caller& caller, std::uint16_t channel, std::string_view tag) {
@@ -128,6 +153,11 @@ void ShardMessaging::cancel(const Caller& caller, std::uint16_t channel, std::st
   if (source->kind == Source::Kind::reply) return close_source(*source);
   metrics_.consumers.sub();
   source->cancelled = true;
+  if (source->type == QueueType::stream) {
+    streams_.remove_consumer(source->id);
+    source->drained = true;
+    return drop_if_done(*source);
+  }
   // What the queue's shard has sent until it hears of this is given back when it arrives here; the answer
   // comes behind the last of it.
   on_shard(source->owner, [home = shard_.id, id = source->id](ShardMessaging& there) {
@@ -149,7 +179,9 @@ void ShardMessaging::drop_if_done(Source& source) {
 void ShardMessaging::close_source(Source& source) {
   if (source.kind == Source::Kind::consumer && !source.cancelled && source.asking == 0)
     metrics_.consumers.sub();
-  if (source.kind != Source::Kind::reply) {
+  if (source.type == QueueType::stream) {
+    streams_.remove_consumer(source.id);
+  } else if (source.kind != Source::Kind::reply) {
     on_shard(source.owner, [id = source.id](ShardMessaging& there) { there.owner_.remove_source(id, true); });
   }
   clients_.drop_source(source);
@@ -181,6 +213,17 @@ base::ByteView ShardMessaging::with_counts(const queue::WorkDelivery& from) {
   edited_.clear();
   editor_.write(edited_);
   return edited_;
+}
+
+void ShardMessaging::deliver_stream(SourceId id, Delivery& delivery) {
+  auto* source = clients_.source(id);
+  if (!source || source->cancelled) return;
+  ++source->unsettled;
+  ++source->delivered;
+  metrics_.delivered.add();
+  metrics_.delivered_manual_ack.add();
+  delivery.queue = QueueId{id.value};
+  source->client->events->on_delivered(source->channel, source->tag, delivery);
 }
 
 bool ShardMessaging::deliver(Source& source, const queue::WorkDelivery& from) {
@@ -230,6 +273,7 @@ void ShardMessaging::set_ready(const Caller& caller, bool ready) {
   client.ready = ready;
   client.late_reply_bytes = 0;
   if (!ready) return;
+  streams_.set_ready(caller.client.value);
   for (const auto& [owner, bytes] : std::exchange(client.untold, {})) tell_taken(client, owner, bytes);
   for (const auto id : std::exchange(client.stopped, {})) {
     const auto* source = clients_.source(id);
@@ -263,6 +307,11 @@ void ShardMessaging::settle(const Caller& caller, QueueId id, std::span<const ba
   auto* source = clients_.source(SourceId{id.value});
   if (!source) return;  // its queue is gone
   if (settlement == Settlement::accepted) metrics_.acknowledged.add(offsets.size());
+  if (source->type == QueueType::stream) {
+    source->unsettled -= std::min(source->unsettled, static_cast<std::uint32_t>(offsets.size()));
+    streams_.settle(source->id, offsets, settlement);
+    return drop_if_done(*source);
+  }
   settle_source(*source, offsets, static_cast<queue::Settlement>(settlement));
   drop_if_done(*source);
 }

@@ -21,7 +21,7 @@ void ShardMessaging::get(const Caller& caller, std::uint16_t number, std::string
   const auto& record = **found;
   if (record.is_stream()) {
     return answer(std::unexpected(
-        Refusal{540, "basic.get not supported by stream " + queue_text(caller.vhost, queue), true}));
+        Refusal{540, "basic.get not supported by stream queues " + queue_text(caller.vhost, queue), true}));
   }
   const base::QueueId id{record.log_id};
   client.channel(number);
@@ -78,7 +78,7 @@ void ShardMessaging::purge_queue(const Caller& caller, std::string name, Answer<
   const auto& record = **found;
   if (record.is_stream()) {
     return answer(std::unexpected(
-        Refusal{540, "queue.purge not supported by stream " + queue_text(caller.vhost, name), true}));
+        Refusal{540, "queue.purge not supported by stream queues " + queue_text(caller.vhost, name), true}));
   }
   on_shard(set_.owner_of(record.log()), [home = shard_.id, id = base::QueueId{record.log_id},
                                          answer = std::move(answer)](ShardMessaging& there) mutable {

@@ -144,7 +144,12 @@ std::uint32_t ShardMessaging::give(const queue::Message& message, const queue::M
   }
   std::uint32_t parts = 0;
   for (const auto& each : destinations) {
-    if (each.type != QueueType::stream) targets_[each.owner.value].push_back(each.queue);
+    if (each.type != QueueType::stream) {
+      targets_[each.owner.value].push_back(each.queue);
+    } else {
+      streams_.publish(each.queue, message, origin);
+      ++parts;
+    }
   }
   for (std::uint32_t i = 0; i < targets_.size(); ++i) {
     if (targets_[i].empty()) continue;

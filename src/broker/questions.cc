@@ -100,7 +100,9 @@ void ShardBroker::visit_from(std::uint32_t shard, Visit<Row> visit) {
 
 void ShardBroker::list_connections(Done<std::vector<ConnectionRow>> done) {
   gather<ConnectionRow>(std::move(done), [](ShardBroker& there, std::vector<ConnectionRow>& rows) {
-    for (const auto& [id, state] : there.clients_.all()) rows.push_back(state.client->describe());
+    for (const auto& [id, state] : there.clients_.all()) {
+      if (state.client->is_session()) rows.push_back(state.client->describe());
+    }
   });
 }
 

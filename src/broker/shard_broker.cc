@@ -142,6 +142,7 @@ base::Result<> ShardBroker::check(const Identity& identity, std::string_view vho
 // -- turns
 
 void ShardBroker::on_turn_end() {
+  messaging_.before_turn_end();
   owner_.on_turn_end();
   deliver_news();
   messaging_.on_turn_end();

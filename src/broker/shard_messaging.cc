@@ -27,6 +27,7 @@ ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& b
       clients_(shard.id),
       declaring_(shard, broker),
       owner_(shard, *this),
+      streams_(shard, broker, *this),
       peers_(set.shard_count()),
       targets_(set.shard_count()) {}
 
@@ -54,6 +55,7 @@ void ShardMessaging::remove_client(ClientId id) {
   auto* client = clients_.find(id.value);
   if (!client) return;
   while (!client->channels.empty()) close_channel(client->caller, client->channels.begin()->first);
+  streams_.remove_client(id.value);
   const bool had_exclusive = client->declared_exclusive;
   clients_.remove(id.value);
   if (had_exclusive) broker_.send_command(DeleteExclusiveQueues{id.value}, [](base::Result<>) {});
@@ -78,6 +80,7 @@ void ShardMessaging::on_turn_end() {
   dead_letters_.publish_noted();
   owner_.end_turn();
   take_internal_confirms();
+  streams_.run();
   auto& self = peers_[shard_.id.value];
   if (self.queues_full != owner_.full()) {
     self.queues_full = owner_.full();
@@ -262,7 +265,24 @@ void ShardMessaging::tell_timed_out(SourceId id) {
 
 // -- flow
 
+void ShardMessaging::note_stream_flow(std::uint64_t client, bool may_publish) {
+  static_cast<void>(client), static_cast<void>(may_publish);  // flow_of() asks
+  flow_changed_ = true;
+}
+
+bool ShardMessaging::is_ready(std::uint64_t client) {
+  const auto* state = clients_.find(client);
+  return state && state->ready;
+}
+
+void ShardMessaging::for_each_stream(const std::function<void(const QueueRecord&)>& visit) const {
+  broker_.catalog().for_each_queue([&](const QueueRecord& record) {
+    if (record.is_stream()) visit(record);
+  });
+}
+
 bool ShardMessaging::flow_of(const QueueClientState& client) const {
+  if (!streams_.may_publish(client.caller.client.value)) return false;
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     if (peers_[i].full() && client.published_to[i]) return false;
   }

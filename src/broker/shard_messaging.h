@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/ports.h"
+#include "broker/amqp_streams.h"
 #include "broker/client.h"
 #include "broker/dead_letters.h"
 #include "broker/declaring.h"
@@ -41,7 +42,7 @@ inline constexpr std::uint8_t meta_dead_lettered = 1;  // the broker wrote x-dea
 inline constexpr std::string_view reply_to_name = "amq.rabbitmq.reply-to";
 inline constexpr std::string_view reply_to_prefix = "amq.rabbitmq.reply-to.";
 
-class ShardMessaging final : public Messaging, public WorkOwner::Host {
+class ShardMessaging final : public Messaging, public WorkOwner::Host, public AmqpStreams::Host {
  public:
   ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& broker);
   ~ShardMessaging() override;
@@ -72,6 +73,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host {
 
   // -- for ShardBroker
   void remove_client(ClientId client);
+  void before_turn_end() { streams_.flush(); }  // of the logs
   void on_turn_end();
   void on_tick(std::int64_t monotonic_ms);
   // A queue is gone from the catalog: its consumers hear of it.
@@ -107,6 +109,13 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host {
   void note_timed_out(SourceId source) override { timed_out_.push_back(source); }
   void note_unused(base::QueueId queue, bool expired) override;
   void note_offline(const base::Error& error) override;
+
+  // -- AmqpStreams::Host, which shares note_confirm
+  void deliver_stream(SourceId source, Delivery& delivery) override;
+  void note_stream_lost(SourceId source) override { lost_.push_back(source); }
+  void note_stream_flow(std::uint64_t client, bool may_publish) override;
+  bool is_ready(std::uint64_t client) override;
+  void for_each_stream(const std::function<void(const QueueRecord&)>& visit) const override;
 
  private:
   struct Peer {  // another shard, as a place where queues are
@@ -158,6 +167,9 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host {
   Outcome<const QueueRecord*> find_readable(const Caller& caller, std::string_view name);
   WorkOwner::NewSource new_source(Source& source, std::uint32_t shared_prefetch,
                                   const queue::ConsumerOptions& options) const;
+  void consume_stream(QueueClientState& client, const QueueRecord& record, ConsumeRequest request,
+                      Answer<> answer);
+  void answer_consumer(SourceId id, Outcome<> result, Answer<> answer);
   void on_consumer_added(SourceId id, base::Result<> result, const std::string& name, Answer<> answer);
   void drop_if_done(Source& source);
   void close_source(Source& source);
@@ -176,6 +188,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host {
   MessagingClients clients_;
   Declaring declaring_;
   WorkOwner owner_;
+  AmqpStreams streams_;
   std::vector<Peer> peers_;  // by shard; the own one only counts as full or not
   std::vector<std::pair<std::uint64_t, std::uint16_t>> channels_told_, channels_before_;
   std::unordered_map<base::QueueId, OwnedQueue> owned_;
