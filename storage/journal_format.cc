@@ -158,6 +158,20 @@ bool decode_places(ByteView bytes, std::vector<MessagePlace>& to) {
   return true;
 }
 
+bool has_place(ByteView bytes, MessagePlace wanted) {
+  const std::uint8_t* at = bytes.data();
+  const std::uint8_t* const end = at + bytes.size();
+  MessagePlace place;
+  while (at < end) {
+    std::uint64_t queue = 0, offset = 0;
+    if (!read_varint(at, end, queue) || !read_varint(at, end, offset)) return false;
+    place.queue.value += unzigzag(queue);
+    place.offset.value += unzigzag(offset);
+    if (place == wanted) return true;
+  }
+  return false;
+}
+
 void finish_message(const MessageMeta& meta, bool is_copy, std::size_t places_bytes, std::size_t size,
                     std::uint8_t* record) {
   record[9] = static_cast<std::uint8_t>((meta.persistent ? MessageRecord::persistent : 0) |

@@ -92,6 +92,9 @@ std::size_t encode_places(std::span<const MessagePlace> places, std::uint8_t* to
 // False: not a place list. Appends at most bytes.size() / 2 places.
 bool decode_places(base::ByteView bytes, std::vector<MessagePlace>& to);
 
+// Whether the list has the place.
+bool has_place(base::ByteView bytes, MessagePlace wanted);
+
 // Writes a record's header around what the caller has put behind it: `size` is the whole record's.
 void finish_message(const MessageMeta& meta, bool is_copy, std::size_t places_bytes, std::size_t size,
                     std::uint8_t* record);

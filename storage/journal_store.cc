@@ -2,6 +2,7 @@
 // The journal's calls; syncs, checkpoints and removal of files are in journal_upkeep.cc.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/check.h"
@@ -40,7 +41,9 @@ base::Result<> JournalStore::recover(JournalVisitor& visitor) {
   synced_ = sync_wanted_ = found.end_point;
   durable_checkpoint_ = found.checkpoint.value_or(0);
   old_checkpoints_ = found.checkpoints;
-  checkpoint_wanted_ = found.has_replayed;
+  checkpoint_wanted_ = found.has_replayed || std::ranges::any_of(map_.files(), [](const auto& each) {
+                         return each.second.sealed && !each.second.indexed;
+                       });
   if (found.empty_file)
     TRY_VOID(continue_file(*found.empty_file));
   else
@@ -150,19 +153,26 @@ base::Result<StoredMessage> JournalStore::read(MessagePlace place) {
     slot = stored;
   }
   if (slot.size == 0) return missing();
+  const auto corrupt = [&](std::string_view what) {
+    return base::fail(base::Errc::corrupt,
+                      fmt::format("{}, byte {}: {}", journal_path(directory_, number, journal_suffix),
+                                  slot.position, what));
+  };
   base::ByteView record = tail_.find(number, slot.position, slot.size);
-  if (record.empty()) {
+  const bool is_in_memory = !record.empty();
+  if (is_in_memory) {
+    metrics_.tail_reads.add();
+  } else {
     TRY(bytes, reader_.record(number, slot));
     record = bytes;
     read_since_tick_ = true;
-  } else {
-    metrics_.tail_reads.add();
   }
   const auto message = decode_message(record);
-  if (!message)
-    return base::fail(base::Errc::corrupt,
-                      fmt::format("{}, byte {}: not a message",
-                                  journal_path(directory_, number, journal_suffix), slot.position));
+  if (!message) return corrupt("not a message");
+  // An index may lie with a good check only if something else is broken; long lists are not looked through.
+  constexpr std::size_t looked_through_bytes = 256;
+  if (!is_in_memory && message->places.size() <= looked_through_bytes && !has_place(message->places, place))
+    return corrupt("another message");
   return StoredMessage{message->meta, message->content};
 }
 

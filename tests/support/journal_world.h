@@ -29,7 +29,7 @@ struct JournalState {
   friend bool operator==(const JournalState&, const JournalState&) = default;
 };
 
-class JournalWorld final : public storage::JournalOwner, public storage::JournalVisitor {
+class JournalWorld : public storage::JournalOwner, public storage::JournalVisitor {
  public:
   explicit JournalWorld(std::uint64_t seed, const storage::JournalOptions& wanted = {})
       : random(seed), options(wanted) {

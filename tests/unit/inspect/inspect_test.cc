@@ -6,6 +6,9 @@
 #include "example_log.h"
 #include "inspect/inspect_file.h"
 #include "inspect/verify.h"
+#include "inspect/verify_journal.h"
+#include "storage/journal_format.h"
+#include "support/example_journal.h"
 
 namespace sluice {
 namespace {
@@ -126,6 +129,50 @@ TEST_CASE("A verdict tells good logs, torn ends and damage apart") {
   SECTION("filter file still to be built") {
     REQUIRE(t.shard.disk.remove(t.path(20, storage::filter_suffix)));
     CHECK(verify(t).notes.size() == 1);
+  }
+}
+
+TEST_CASE("A verdict on a journal tells torn ends and damage apart") {
+  test::TestShard shard;
+  test::write_example_journal(shard);
+  const auto path = [](std::uint64_t number, std::string_view suffix) {
+    return storage::journal_path(test::example_journal_directory, number, suffix);
+  };
+  const auto verdict = [&] {
+    auto made = inspect::verify_journal(shard.disk, test::example_journal_directory);
+    REQUIRE(made);
+    return *made;
+  };
+  const auto good = verdict();
+  CHECK(good.problems.empty());
+  CHECK(good.notes.empty());
+  CHECK(good.files == 2);
+  CHECK(good.messages == 2);
+  CHECK(good.events == 1);
+  CHECK(good.checkpoint == 2);
+  SECTION("damage in a record of an old file") {
+    shard.disk.flip_bit(path(1, storage::journal_suffix), 120);
+    CHECK(verdict().problems.size() == 2);  // the batch, and what the index leads to
+    std::string out;
+    const auto printer = inspect::make_text_printer(out, false);
+    CHECK(inspect::inspect_file(shard.disk, path(1, storage::journal_suffix), {}, *printer) == 1);
+    CHECK(out.find("a batch follows at byte 169") != std::string::npos);
+  }
+  SECTION("damaged checkpoint") {
+    shard.disk.flip_bit(path(2, storage::checkpoint_suffix), 50);
+    CHECK(verdict().problems.size() == 1);
+  }
+  SECTION("damaged index") {
+    shard.disk.flip_bit(path(1, storage::journal_index_suffix), 10);
+    CHECK(verdict().problems.empty());
+    CHECK(verdict().notes.size() == 1);
+  }
+  SECTION("torn end of the newest file") {
+    auto bytes = shard.disk.bytes(path(2, storage::journal_suffix));
+    bytes.resize(bytes.size() + 7);
+    shard.disk.set_bytes(path(2, storage::journal_suffix), bytes);
+    CHECK(verdict().problems.empty());
+    CHECK(verdict().notes.size() == 1);
   }
 }
 
