@@ -48,6 +48,7 @@ class FakeBroker final : public broker::Broker {
   std::map<std::string, std::vector<std::string>> super_streams;
   std::set<std::pair<broker::Permission, std::string>> forbidden;
   std::optional<base::Errc> authenticate_error, vhost_error, consumer_error, next_error;
+  std::string vhost_error_text = "as the test says";
   std::map<std::string, std::uint64_t> offsets;
   bool alarm = false;
   std::optional<base::ShardId> owner;
@@ -88,7 +89,7 @@ class FakeBroker final : public broker::Broker {
     return broker::Identity{given.user, {}};
   }
   base::Result<> open_vhost(const broker::Identity&, std::string_view) override {
-    if (vhost_error) return base::fail(*vhost_error, "as the test says");
+    if (vhost_error) return base::fail(*vhost_error, vhost_error_text);
     return {};
   }
   base::Result<> check(const broker::Identity&, std::string_view, broker::Permission permission,

@@ -4,6 +4,7 @@
 // what it was asked; answers can be held back or be refusals.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
@@ -175,7 +176,9 @@ class FakeMessaging final : public broker::Messaging {
         if (found == queue.unsettled.end()) continue;
         if (settlement == broker::Settlement::requeued) {
           found->second.redelivered = true;
-          queue.ready.emplace_front(offset->value, std::move(found->second));
+          const auto place = std::ranges::find_if(
+              queue.ready, [&](const auto& waiting) { return waiting.first > offset->value; });
+          queue.ready.emplace(place, offset->value, std::move(found->second));
         }
         queue.unsettled.erase(found);
       }
