@@ -86,6 +86,7 @@ void Channels::fail(Channel& channel, const broker::Refusal& why, MethodId metho
 
 void Channels::release(Channel& channel) {
   if (channel.closing) return;
+  settlements.flush();
   connection_.messaging().close_channel(connection_.caller, channel.number);
   if (channel.transaction && channel.transaction->committing) connection_.end_wait();
   connection_.metrics().consumers.sub(channel.consumers.size());

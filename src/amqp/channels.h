@@ -8,13 +8,14 @@
 
 #include "amqp/channel.h"
 #include "amqp/connection.h"
+#include "amqp/settlements.h"
 #include "amqp/wire/methods.h"
 
 namespace sluice::amqp {
 
 class Channels {
  public:
-  explicit Channels(Connection& connection) : connection_(connection) {}
+  explicit Channels(Connection& connection) : settlements(connection), connection_(connection) {}
 
   // Null when there is no such channel. One that is closing is found, too.
   Channel* find(std::uint16_t number);
@@ -51,6 +52,7 @@ class Channels {
     };
   }
 
+  Settlements settlements;
   // Sum over all channels, kept by those who change it.
   std::size_t unsettled = 0;
   std::uint64_t assembling_bytes = 0;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "amqp/wire/deliver.h"
+
 namespace sluice::amqp {
 
 using namespace wire;
@@ -130,11 +132,9 @@ void Consuming::on_delivered(std::uint16_t number, std::string_view tag, const b
   if (consumer == channel->consumers.end()) return;
   const std::uint64_t delivery_tag = channel->next_tag++;
   base::ByteBuffer& out = connection_.begin();
-  write_method(number,
-               BasicDeliver{tag, delivery_tag, delivery.redelivered, delivery.message.exchange,
-                            delivery.message.routing_key},
-               out);
-  write_content(number, delivery.message.properties, delivery.message.body, connection_.frame_bytes, out);
+  const broker::MessageView& message = delivery.message;
+  write_deliver(number, {tag, delivery_tag, delivery.redelivered, message.exchange, message.routing_key},
+                message.properties, message.body, connection_.frame_bytes, out);
   connection_.end();
   if (!consumer->second.no_ack) remember(*channel, delivery_tag, delivery);
   count(delivery, false, consumer->second.no_ack);
@@ -216,7 +216,7 @@ broker::Outcome<> Consuming::settle(Channel& channel, std::uint64_t tag, bool mu
     if (channel.transaction) {
       channel.transaction->settled.push_back({entry.source, entry.offset, settlement});
     } else {
-      collect(entry, settlement);
+      channels_.settlements.collect(entry, settlement);
     }
   };
   const bool known = channel.transaction ? channel.unsettled.mark(tag, multiple, take)
@@ -242,34 +242,12 @@ broker::Outcome<> Consuming::on(Channel& channel, const BasicRecoverAsync& metho
 broker::Outcome<> Consuming::recover(Channel& channel, bool requeue) {
   if (!requeue) return refuse(ReplyCode::not_implemented, "requeue=false");
   channels_.unsettled -= channel.unsettled.size();
-  channel.unsettled.settle_up_to(
-      0, [&](const Unsettled::Entry& entry) { collect(entry, broker::Settlement::requeued); });
-  flush();
-  return {};
-}
-
-void Consuming::collect(const Unsettled::Entry& entry, broker::Settlement settlement) {
-  std::vector<SettleScratch::One>& collected = connection_.context().settle_scratch.collected;
-  if (settlement != collected_as_) flush();
-  collected_as_ = settlement;
-  collected.push_back({entry.source, entry.offset});
-}
-
-// One call per source. A consumer's deliveries have one source, so nearly always there is nothing to sort.
-void Consuming::flush() {
-  auto& [collected, offsets] = connection_.context().settle_scratch;
-  if (collected.empty()) return;
-  if (!std::ranges::is_sorted(collected, {}, &SettleScratch::One::source)) {
-    std::ranges::stable_sort(collected, {}, &SettleScratch::One::source);
-  }
-  for (std::size_t i = 0; i < collected.size();) {
-    const Unsettled::Source source = collected[i].source;
-    offsets.clear();
-    for (; i < collected.size() && collected[i].source == source; ++i) offsets.push_back(collected[i].offset);
-    connection_.messaging().settle(connection_.caller, source, offsets, collected_as_);
-  }
-  collected.clear();
+  channel.unsettled.settle_up_to(0, [&](const Unsettled::Entry& entry) {
+    channels_.settlements.collect(entry, broker::Settlement::requeued);
+  });
+  channels_.settlements.flush();
   update_ready();
+  return {};
 }
 
 }  // namespace sluice::amqp

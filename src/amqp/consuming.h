@@ -2,8 +2,7 @@
 // Consumers, deliveries and settlements: basic.qos, consume, cancel, get, ack, nack, reject, recover, and
 // what the broker delivers. Called by the session with methods of open channels and with the broker's events.
 //
-// Deliveries are written straight into the outbox. Settlements are collected, by source, until flush():
-// the session calls it at the end of a read and before whatever could see the difference.
+// Deliveries are written straight into the outbox; settlements go through Channels::settlements.
 #pragma once
 
 #include "amqp/channels.h"
@@ -26,9 +25,6 @@ class Consuming {
 
   void on_delivered(std::uint16_t channel, std::string_view tag, const broker::Delivery& delivery);
   void on_cancelled(std::uint16_t channel, std::string_view tag);
-  void on_drained() { update_ready(); }
-
-  void flush();
   // Tells the broker when deliveries must stop and may go on.
   void update_ready();
 
@@ -41,12 +37,10 @@ class Consuming {
   void remember(Channel& channel, std::uint64_t tag, const broker::Delivery& delivery);
   broker::Outcome<> settle(Channel& channel, std::uint64_t tag, bool multiple, broker::Settlement settlement);
   broker::Outcome<> recover(Channel& channel, bool requeue);
-  void collect(const Unsettled::Entry& entry, broker::Settlement settlement);
   std::string make_tag();
 
   Connection& connection_;
   Channels& channels_;
-  broker::Settlement collected_as_ = broker::Settlement::accepted;
   bool ready_ = true;
 };
 

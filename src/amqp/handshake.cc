@@ -167,6 +167,9 @@ bool Handshake::on(const ConnectionOpen& method) {
     return refuse_open(refuse(ReplyCode::not_allowed, "access to vhost '{}' refused for user '{}'",
                               method.virtual_host, user));
   }
+  connection_.log(
+      base::LogLevel::info, "connection",
+      fmt::format("user '{}' authenticated and granted access to vhost '{}'", user, method.virtual_host));
   connection_.caller.vhost = method.virtual_host;
   return true;
 }

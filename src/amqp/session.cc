@@ -67,14 +67,12 @@ void Session::open() {
   connection_.context().node.open_connections.fetch_add(1, std::memory_order_relaxed);
   connection_.enter(State::open);
   connection_.send(0, ConnectionOpenOk{});
-  connection_.log(base::LogLevel::info, "connection",
-                  fmt::format("user '{}' authenticated and granted access to vhost '{}'",
-                              caller.identity.user, caller.vhost));
   connection_.messaging().attach(caller, *this);
 }
 
 void Session::leave() {
   if (!std::exchange(registered_, false)) return;
+  channels_.settlements.flush();
   channels_.drop_all();
   connection_.broker().remove_client(connection_.caller.client);
   connection_.context().node.open_connections.fetch_sub(1, std::memory_order_relaxed);
@@ -96,7 +94,8 @@ std::size_t Session::on_bytes(base::ByteView input) {
     if (used == 0) return 0;
   }
   take_frames(input, used);
-  consuming_.flush();
+  channels_.settlements.flush();
+  if (connection_.is_open()) consuming_.update_ready();
   if (!connection_.is_open()) leave();
   received_bytes_ += used;
   return used;
@@ -254,10 +253,7 @@ struct Session::Dispatcher {
   void operator()(const ChannelOpen&) {
     outcome = refuse(ReplyCode::channel_error, "second 'channel.open' seen");
   }
-  void operator()(const ChannelClose&) {
-    session.consuming_.flush();
-    session.channels_.on_close(channel);
-  }
+  void operator()(const ChannelClose&) { session.channels_.on_close(channel); }
   void operator()(const ChannelFlow& method) {
     if (!method.active) {
       outcome = refuse(ReplyCode::not_implemented, "active=false");
@@ -275,7 +271,7 @@ struct Session::Dispatcher {
   void operator()(const M& method) {
     constexpr bool settles =
         std::is_same_v<M, BasicAck> || std::is_same_v<M, BasicNack> || std::is_same_v<M, BasicReject>;
-    if constexpr (!settles) session.consuming_.flush();
+    if constexpr (!settles) session.channels_.settlements.flush();
     if constexpr (requires { session.consuming_.on(channel, method); }) {
       outcome = session.consuming_.on(channel, method);
     } else if constexpr (requires { session.publishing_.on(channel, method); }) {
@@ -306,7 +302,6 @@ void Session::on_channel_method(std::uint16_t number, MethodId id, base::ByteVie
                                               [&](const base::Error&) { cannot_decode(id, arguments); });
   if (!known) dispatcher.outcome = refuse(ReplyCode::command_invalid, "unimplemented method");
   if (dispatcher.outcome) return;
-  consuming_.flush();
   channels_.fail(*channel, dispatcher.outcome.error(), id);
 }
 
@@ -401,65 +396,6 @@ void Session::watch_outbox(std::int64_t now_ms) {
   if (pending < outbox_input_stop_bytes || pending < outbox_bytes_) outbox_progress_ms_ = now_ms;
   outbox_bytes_ = pending;
   if (now_ms - outbox_progress_ms_ > outbox_stalled_ms) connection_.drop("the client does not read");
-}
-
-// ---- listings
-
-broker::ConnectionRow Session::describe() const {
-  const base::PeerInfo& peer = connection_.peer();
-  broker::ConnectionRow row;
-  row.conn_name = connection_.name();
-  row.user_provided_name = connection_.user_provided_name;
-  row.protocol = "AMQP 0-9-1";
-  row.host = peer.host;
-  row.port = peer.port;
-  row.peer_host = peer.peer_host;
-  row.peer_port = peer.peer_port;
-  row.user = connection_.caller.identity.user;
-  row.vhost = connection_.caller.vhost;
-  row.connection_state = !connection_.is_open() ? "closing"
-                         : !alarm_.empty()      ? (publish_waits_ ? "blocked" : "blocking")
-                         : publish_waits_       ? "flow"
-                                                : "running";
-  row.auth_mechanism = connection_.mechanism;
-  row.heartbeat = connection_.heartbeat_s;
-  row.frame_max = connection_.frame_bytes;
-  row.channel_max = connection_.channel_max;
-  row.channels = static_cast<std::uint32_t>(channels_.count());
-  row.connected_at = connection_.connected_at_ms;
-  row.recv_oct = received_bytes_;
-  row.recv_cnt = received_frames_;
-  row.send_oct = connection_.sent_bytes();
-  row.send_cnt = connection_.sent_frames();
-  row.send_pend = connection_.outbox().pending_bytes();
-  if (const auto table = base::decode_field_table(connection_.client_properties); table) {
-    for (const auto& [key, value] : table->entries) {
-      row.client_properties.emplace_back(key, base::to_text(value));
-    }
-  }
-  return row;
-}
-
-void Session::list_channels(std::vector<broker::ChannelRow>& into) const {
-  channels_.for_each([&](const Channel& channel) {
-    broker::ChannelRow& row = into.emplace_back();
-    row.connection = connection_.name();
-    row.user = connection_.caller.identity.user;
-    row.vhost = connection_.caller.vhost;
-    row.number = channel.number;
-    row.consumer_count = static_cast<std::uint32_t>(channel.consumers.size());
-    row.messages_unacknowledged = channel.unsettled.size();
-    row.messages_unconfirmed = channel.confirming ? channel.confirms.outstanding() : 0;
-    row.transactional = channel.transaction != nullptr;
-    if (channel.transaction) {
-      row.messages_uncommitted = channel.transaction->publishes();
-      row.acks_uncommitted = channel.transaction->settled.size();
-    }
-    row.confirm = channel.confirming;
-    row.prefetch_count = channel.prefetch;
-    row.global_prefetch_count = channel.shared_prefetch;
-    row.state = channel.closing ? "closing" : "running";
-  });
 }
 
 }  // namespace sluice::amqp

@@ -46,6 +46,7 @@ class FakeMessaging final : public broker::Messaging {
   std::vector<std::string> calls;  // one line per call that changes something
   std::vector<std::pair<std::uint64_t, broker::Settlement>> settlements;
   std::size_t settle_calls = 0;
+  bool settled_before_close = false;
   bool ready = true;
   base::FieldTable arguments;
   std::vector<std::function<void()>> held;
@@ -191,6 +192,7 @@ class FakeMessaging final : public broker::Messaging {
   void set_ready(const broker::Caller&, bool now_ready) override { ready = now_ready; }
   void close_channel(const broker::Caller&, std::uint16_t channel) override {
     calls.push_back("close channel " + std::to_string(channel));
+    settled_before_close = !settlements.empty();
     std::erase_if(consumers, [&](const ConsumerState& one) { return one.request.channel == channel; });
   }
 

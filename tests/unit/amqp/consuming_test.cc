@@ -5,7 +5,7 @@ using namespace sluice;
 using namespace sluice::amqp;
 using namespace sluice::amqp::test;
 
-using Settlements = std::vector<std::pair<std::uint64_t, broker::Settlement>>;
+using Settled = std::vector<std::pair<std::uint64_t, broker::Settlement>>;
 
 namespace {
 
@@ -54,19 +54,51 @@ TEST_CASE("settling: single, multiple, all, out of order; per source and read on
   write_method(1, BasicAck{5, false}, bytes);
   peer.feed(bytes);
   using enum broker::Settlement;
-  CHECK(peer.messaging.settlements ==
-        Settlements{{2, accepted}, {0, accepted}, {1, accepted}, {4, accepted}});
+  CHECK(peer.messaging.settlements == Settled{{2, accepted}, {0, accepted}, {1, accepted}, {4, accepted}});
   CHECK(peer.messaging.settle_calls == 1);
   peer.messaging.settlements.clear();
   peer.send(1, BasicReject{4, false});
   peer.send(1, BasicNack{0, true, false});
-  CHECK(peer.messaging.settlements ==
-        Settlements{{3, rejected}, {5, rejected}, {6, rejected}, {7, rejected}});
+  CHECK(peer.messaging.settlements == Settled{{3, rejected}, {5, rejected}, {6, rejected}, {7, rejected}});
   CHECK(peer.metrics.messages_settled.get() == 4);
   peer.send(1, BasicAck{0, true});
   CHECK(peer.quiet());
   peer.send(1, BasicAck{8, true});
   CHECK(peer.channel_error() == "PRECONDITION_FAILED - unknown delivery tag 8");
+}
+
+TEST_CASE("what was settled stays settled when the channel or the connection ends in the same read") {
+  using enum broker::Settlement;
+  base::ByteBuffer ack, end;
+  write_method(1, BasicAck{1, false}, ack);
+  write_method(1, ChannelClose{200, "bye", 0, 0}, end);
+  const auto settled_with = [&](base::ByteBuffer last) {
+    Peer peer;
+    fill(peer, 1);
+    peer.consume("q");
+    peer.turn();
+    peer.delivered("0");
+    base::ByteBuffer bytes = ack;
+    bytes.insert(bytes.end(), last.begin(), last.end());
+    peer.messaging.calls.clear();
+    peer.feed(bytes);
+    CHECK((peer.messaging.calls.empty() || peer.messaging.settled_before_close));
+    return peer.messaging.settlements == Settled{{0, accepted}};
+  };
+  CHECK(settled_with(end));
+  end.clear();
+  write_method(0, ConnectionClose{200, "bye", 0, 0}, end);
+  CHECK(settled_with(end));
+  end.clear();
+  write_method(1, BasicAck{99, false}, end);  // a channel error
+  CHECK(settled_with(end));
+  end.clear();
+  write_method(1, BasicPublish{0, "nope", "k", false, false}, end);
+  write_content(1, Peer::no_properties, {}, 0, end);
+  CHECK(settled_with(end));
+  end.clear();
+  write_method(1, ChannelOpen{}, end);  // an error of the connection
+  CHECK(settled_with(end));
 }
 
 TEST_CASE("requeue and recover bring messages back, marked") {

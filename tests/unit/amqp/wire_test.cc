@@ -5,6 +5,7 @@
 #include <set>
 
 #include "amqp/wire/content.h"
+#include "amqp/wire/deliver.h"
 #include "amqp/wire/methods.h"
 #include "message/properties.h"
 
@@ -186,4 +187,20 @@ TEST_CASE("content: properties round trip and bodies are cut into frames") {
   }
   CHECK(received == 1000);
   CHECK(reader.used_bytes() == bytes.size());
+}
+
+TEST_CASE("a delivery in one go is what method and content make") {
+  const std::string body(20'000, 'b');
+  for (const std::size_t size : {0u, 1u, 8'183u, 8'184u, 8'185u, 20'000u}) {
+    for (const std::uint32_t frame_max : {0u, 8'192u}) {
+      const BasicDeliver deliver{"tag", 77, size % 2 == 0, "exchange", "key"};
+      const std::uint8_t properties[] = {0x10, 0, 2};
+      const auto part = base::as_bytes(body).first(size);
+      base::ByteBuffer fast{1, 2, 3}, plain{1, 2, 3};
+      write_deliver(5, deliver, properties, part, frame_max, fast);
+      write_method(5, deliver, plain);
+      write_content(5, properties, part, frame_max, plain);
+      CHECK(fast == plain);
+    }
+  }
 }
