@@ -357,6 +357,10 @@ void Session::on_close_requested(std::string_view reason) {
   connection_.wake();
 }
 
+void Session::on_shutdown() {
+  if (connection_.is_open()) on_close_requested("broker forced connection closure with reason 'shutdown'");
+}
+
 void Session::on_drained() {
   if (connection_.is_open()) consuming_.update_ready();
 }

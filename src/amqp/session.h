@@ -27,6 +27,7 @@ class Session final : public base::Session, private broker::Client, private brok
   std::size_t on_bytes(base::ByteView input) override;
   void on_drained() override;
   void on_tick(std::int64_t monotonic_ms) override;
+  void on_shutdown() override;
   void on_closed() override;
   bool reading() const override { return processing(); }
   Closing closing() const override { return connection_.closing(); }

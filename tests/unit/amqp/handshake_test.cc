@@ -251,6 +251,14 @@ TEST_CASE("what the connection is shows in its row and its log lines") {
   CHECK(peer.broker.client == nullptr);
 }
 
+TEST_CASE("a stopping broker says so") {
+  Peer peer;
+  peer.open();
+  peer.session->on_shutdown();
+  CHECK(peer.connection_error() ==
+        "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'");
+}
+
 TEST_CASE("an operator closes a connection") {
   Peer peer;
   peer.open();
