@@ -120,8 +120,9 @@ void AmqpStreams::on_consumer(SourceId source, const base::Result<Consumer*>& co
     return answer(std::unexpected(to_refusal(consumer.error())));
   }
   reader.consumer = *consumer;
-  // Where the view stands: inside a chunk only for an offset, which is meant exactly.
-  reader.messages.emplace(desk_, base::Offset{reader.consumer->progress().next_offset});
+  // An offset is meant exactly, also one that is still to come; everything else as chunks have it.
+  const auto& from = reader.request.offset;
+  reader.messages.emplace(desk_, base::Offset{from.kind == OffsetSpec::Kind::offset ? from.offset : 0});
   note_due(reader);
   answer({});
 }
@@ -145,7 +146,8 @@ void AmqpStreams::settle(SourceId source, std::span<const base::Offset> offsets,
   auto& reader = *found->second;
   reader.unsettled -= std::min(reader.unsettled, static_cast<std::uint32_t>(offsets.size()));
   note_due(reader);
-  if (reader.tracking.empty() || settlement == Settlement::requeued) return;
+  const bool read = settlement == Settlement::accepted || settlement == Settlement::rejected;
+  if (reader.tracking.empty() || !read) return;
   if (const auto place = reader.places.settle(offsets)) {
     broker_.store_offset(reader.request.vhost, reader.request.stream, reader.tracking, place->value);
   }

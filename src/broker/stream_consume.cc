@@ -71,8 +71,6 @@ Outcome<> check(std::string_view vhost, const ConsumeRequest& request, std::uint
     return std::unexpected(
         Refusal{540, "automatic acknowledgement not supported by stream queues " + queue, true});
   }
-  if (channel_prefetch > 0)
-    return std::unexpected(Refusal{540, queue + " does not support global qos", true});
   for (const char* name : {"x-priority", "x-consumer-timeout"}) {
     if (!request.arguments.find(name)) continue;
     return std::unexpected(
@@ -81,6 +79,8 @@ Outcome<> check(std::string_view vhost, const ConsumeRequest& request, std::uint
   if (request.prefetch == 0) {
     return std::unexpected(Refusal{406, fmt::format("consumer prefetch count is not set for '{}'", queue)});
   }
+  if (channel_prefetch > 0)
+    return std::unexpected(Refusal{540, queue + " does not support global qos", true});
   return {};
 }
 
