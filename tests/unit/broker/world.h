@@ -11,6 +11,7 @@
 #include "broker/shard_set.h"
 #include "storage/entries.h"
 #include "support/test_shard.h"
+#include "unit/broker/fake_work_queues.h"
 
 namespace sluice::test {
 
@@ -243,11 +244,21 @@ class World {
 
   TestShard ports;
   PairedMail mail;
+  std::vector<FakeWorkQueues*> queues;  // by shard
 
  private:
   void start(std::unique_ptr<storage::MetadataStore> store) {
     const auto shard_count = static_cast<std::uint32_t>(shards_.size());
     set_ = std::make_unique<broker::ShardSet>(options_, shard_count, std::move(store), nullptr);
+    queues.clear();
+    set_->open_queues = [this](base::Shard&, std::string, const storage::JournalOptions&,
+                               std::span<const queue::WorkQueues::Setup> setups,
+                               queue::WorkListener& listener) {
+      auto made = std::make_unique<FakeWorkQueues>(listener);
+      for (const auto& setup : setups) REQUIRE(made->create(setup));
+      queues.push_back(made.get());
+      return base::Result<std::unique_ptr<queue::WorkQueues>>(std::move(made));
+    };
     for (auto& shard : shards_) {
       auto made = broker::create_broker(shard, *set_);
       REQUIRE(made);
