@@ -20,7 +20,7 @@ constexpr std::string_view format_key = "format";
 constexpr std::string_view format_text = "sluice metadata 1";
 
 // Column families: RocksDB insists on the default one, which holds the format mark only.
-const std::array<std::string, 3> family_names{"default", "catalog", "offsets"};
+const std::array<std::string, 4> family_names{"default", "catalog", "offsets", "scheduled"};
 
 rocksdb::Slice slice(std::string_view text) {
   return {text.data(), text.size()};
@@ -160,6 +160,15 @@ base::Result<> MetadataStore::scan(Table table, std::string_view prefix, const V
   std::unique_ptr<rocksdb::Iterator> at(impl_->db->NewIterator({}, impl_->family(table)));
   for (at->Seek(slice(prefix)); at->Valid() && at->key().starts_with(slice(prefix)); at->Next()) {
     visit(view(at->key()), view(at->value()));
+  }
+  if (!at->status().ok()) return std::unexpected(to_error("cannot read", at->status()));
+  return {};
+}
+
+base::Result<> MetadataStore::scan_from(Table table, std::string_view from, const VisitWhile& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> at(impl_->db->NewIterator({}, impl_->family(table)));
+  for (at->Seek(slice(from)); at->Valid(); at->Next()) {
+    if (!visit(view(at->key()), view(at->value()))) break;
   }
   if (!at->status().ok()) return std::unexpected(to_error("cannot read", at->status()));
   return {};

@@ -20,7 +20,7 @@ namespace sluice::storage {
 
 class MetadataStore {
  public:
-  enum class Table : std::uint8_t { catalog, offsets };
+  enum class Table : std::uint8_t { catalog, offsets, scheduled };
 
   struct Change {
     Table table = Table::catalog;
@@ -42,6 +42,9 @@ class MetadataStore {
   // Calls `visit` for every record whose key starts with `prefix`, in order of keys.
   using Visit = std::function<void(std::string_view key, std::string_view value)>;
   base::Result<> scan(Table table, std::string_view prefix, const Visit& visit) const;
+  // From the first key that is not below `from` on, until visit says false or there are no more.
+  using VisitWhile = std::function<bool(std::string_view key, std::string_view value)>;
+  base::Result<> scan_from(Table table, std::string_view from, const VisitWhile& visit) const;
 
  private:
   struct Impl;

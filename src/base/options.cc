@@ -143,6 +143,16 @@ Parsed<DurationMs> parse_duration(std::string_view text, Range range) {
   return DurationMs{*value};
 }
 
+Parsed<Ratio> parse_ratio(std::string_view text, Range range) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size() && !text.empty();
+  if (!whole || !(value >= static_cast<double>(range.min)) || !(value <= static_cast<double>(range.max))) {
+    return std::unexpected(fmt::format("give a number from {} to {}, such as 0.6", range.min, range.max));
+  }
+  return Ratio{value};
+}
+
 Parsed<Listener> parse_listener(std::string_view text) {
   Listener listener;
   const auto colon = text.rfind(':');
@@ -172,6 +182,10 @@ std::string integer_type(std::string_view word, Range range) {
   const bool open_end = range.max == std::numeric_limits<std::int64_t>::max();
   if (open_end) return range.min == 0 ? std::string(word) : fmt::format("{} >= {}", word, range.min);
   return fmt::format("{} {}..{}", word, range.min, range.max);
+}
+
+std::string ratio_text(double value) {
+  return fmt::format("{}", value);
 }
 
 std::string byte_size_text(std::uint64_t bytes) {

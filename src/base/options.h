@@ -37,6 +37,10 @@ struct DurationMs {  // "1500", "1500ms", "2s", "5m", "1h", "7D"
   std::int64_t value = 0;
   friend bool operator==(DurationMs, DurationMs) = default;
 };
+struct Ratio {  // "0.6", "2"
+  double value = 0;
+  friend bool operator==(Ratio, Ratio) = default;
+};
 struct Listener {  // "5552", "127.0.0.1:5552", "[::1]:5552"; host empty: the default address of that option
   std::string host;
   std::uint16_t port = 0;
@@ -82,6 +86,7 @@ Parsed<std::int64_t> parse_integer(std::string_view text, Range range);
 Parsed<bool> parse_bool(std::string_view text);
 Parsed<ByteSize> parse_byte_size(std::string_view text, Range range = {});
 Parsed<DurationMs> parse_duration(std::string_view text, Range range = {});
+Parsed<Ratio> parse_ratio(std::string_view text, Range range = {0, 100});
 Parsed<Listener> parse_listener(std::string_view text);
 std::string to_text(const Listener& listener);
 
@@ -138,6 +143,7 @@ namespace detail {
 
 std::string integer_type(std::string_view word, Range range);
 std::string byte_size_text(std::uint64_t bytes);
+std::string ratio_text(double value);
 std::string listeners_text(const Listeners& listeners);
 std::string names_text(const NameSet& set);
 Parsed<void> set_labelled(Listeners& into, bool& replaced, std::string_view label, std::string_view text);
@@ -168,6 +174,8 @@ std::string type_of(Range range) {
     return integer_type("size", range);
   } else if constexpr (std::is_same_v<T, DurationMs>) {
     return integer_type("duration", range);
+  } else if constexpr (std::is_same_v<T, Ratio>) {
+    return "part, such as 0.6";
   } else if constexpr (std::is_same_v<T, Listeners>) {
     return "`port`, `ip:port` or `none`";
   } else if constexpr (std::is_same_v<T, std::optional<Listener>>) {
@@ -194,6 +202,8 @@ std::string text_of(const T& value) {
     return byte_size_text(value.value);
   } else if constexpr (std::is_same_v<T, DurationMs>) {
     return std::to_string(value.value) + "ms";
+  } else if constexpr (std::is_same_v<T, Ratio>) {
+    return ratio_text(value.value);
   } else if constexpr (std::is_same_v<T, Listeners>) {
     return listeners_text(value);
   } else if constexpr (std::is_same_v<T, std::optional<Listener>>) {
@@ -220,6 +230,8 @@ Parsed<void> set_plain(T& into, Range range, std::string_view text) {
     return assign(into, parse_byte_size(text, range));
   } else if constexpr (std::is_same_v<T, DurationMs>) {
     return assign(into, parse_duration(text, range));
+  } else if constexpr (std::is_same_v<T, Ratio>) {
+    return assign(into, parse_ratio(text));
   } else if constexpr (std::is_same_v<T, std::optional<Listener>>) {
     if (text == "none") return into.reset(), Parsed<void>{};
     return assign(into, parse_listener(text));

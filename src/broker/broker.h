@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -128,6 +129,12 @@ class Broker {
                                   Done<std::vector<GroupMemberRow>> done) = 0;
   virtual void list_tracking(std::string_view vhost, std::string_view stream,
                              Done<std::vector<TrackingRow>> done) = 0;
+
+  // An operator moves the memory watermark: in bytes, or as a part of the machine's memory (0 stops all
+  // publishers).
+  virtual void set_memory_watermark(std::optional<std::uint64_t> bytes, double part) {
+    static_cast<void>(bytes), static_cast<void>(part);
+  }
 
   // -- driven by the runtime
 

@@ -69,16 +69,8 @@ std::span<const Destination> DeadLetters::route(const Letter& letter, const Owne
   if (!place || !write_deaths(editor_, letter.properties, event, deaths_, properties_)) return {};
   const auto decoded = message::decode_properties(properties_);
   if (!decoded) return {};
-  const exchange::RoutingData routing{
-      target.routing_key ? std::string_view(*target.routing_key) : std::string_view(letter.routing_key),
-      decoded->headers.value_or(base::FieldTableView{}),
-      decoded->message_id.value_or(std::string_view{}),
-      decoded->correlation_id.value_or(std::string_view{}),
-      {}};
-  more_keys_.clear();
-  static_cast<void>(
-      message::for_each_sender_selected(*decoded, [&](std::string_view key) { more_keys_.push_back(key); }));
-  const auto found = router.route(**place, routing, more_keys_);
+  const auto found = messaging_.route(
+      **place, target.routing_key ? *target.routing_key : std::string_view(letter.routing_key), *decoded);
   destinations_.assign(found.begin(), found.end());
   for (const auto& death : deaths_) {
     if (!is_cycle(deaths_, death.queue)) continue;

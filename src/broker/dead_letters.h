@@ -62,7 +62,6 @@ class DeadLetters {
   base::ByteBuffer properties_;
   std::vector<Death> deaths_;
   std::vector<Destination> destinations_;
-  std::vector<std::string_view> more_keys_;
 };
 
 }  // namespace sluice::broker

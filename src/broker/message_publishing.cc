@@ -60,6 +60,8 @@ Outcome<Router::Place*> ShardMessaging::find_place(QueueClientState& client, std
   }
   known.exchange = exchange;
   known.place = place;
+  known.delays = place->delays();
+  known.keeps_history = place->history_messages_max() > 0;
   known.generation = generation;
   return place;
 }
@@ -83,12 +85,10 @@ Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest
     if (origin.number != 0) confirm_later(client, request.channel, channel, request.confirm, true);
     return true;
   }
-  const TimestampText timestamp(*decoded);
-  const exchange::RoutingData routing{message.routing_key, decoded->headers.value_or(base::FieldTableView{}),
-                                      decoded->message_id.value_or(std::string_view{}),
-                                      decoded->correlation_id.value_or(std::string_view{}), timestamp.text};
   if (auto read = read_more_keys(*decoded); !read) return std::unexpected(to_refusal(read.error()));
-  const auto destinations = broker_.router().route(*place, routing, more_keys_);
+  if (client.known.delays && hold_back(client, *place, message, *decoded, origin)) return true;
+  if (client.known.keeps_history) history_.remember(*place, message, *meta, *decoded);
+  const auto destinations = route_read(*place, message.routing_key, *decoded);
   if (decoded->headers && decoded->headers->contains("BCC"))
     message.properties = without_bcc(message.properties);
   const auto parts = give(message, *meta, destinations, origin);
@@ -118,6 +118,21 @@ base::Result<queue::MessageMeta> ShardMessaging::meta_of(const message::BasicPro
   meta.priority = properties.priority.value_or(0);
   meta.persistent = properties.persistent();
   return meta;
+}
+
+std::span<const Destination> ShardMessaging::route_read(Router::Place& place, std::string_view key,
+                                                        const message::BasicProperties& properties) {
+  const TimestampText timestamp(properties);
+  const exchange::RoutingData routing{key, properties.headers.value_or(base::FieldTableView{}),
+                                      properties.message_id.value_or(std::string_view{}),
+                                      properties.correlation_id.value_or(std::string_view{}), timestamp.text};
+  return broker_.router().route(place, routing, more_keys_);
+}
+
+std::span<const Destination> ShardMessaging::route(Router::Place& place, std::string_view key,
+                                                   const message::BasicProperties& properties) {
+  static_cast<void>(read_more_keys(properties));  // was checked when it was published
+  return route_read(place, key, properties);
 }
 
 base::Result<> ShardMessaging::read_more_keys(const message::BasicProperties& properties) {
@@ -174,6 +189,35 @@ void ShardMessaging::give_queues(const queue::Message& message, const queue::Mes
   auto& batch = peers_[owner.value].requests.published;
   batch.add(message, meta, queues, origin);
   if (batch.bytes() >= mailed_batch_bytes) flush_requests(owner);
+}
+
+// A message for later, of an x-delayed-message exchange: mailed to shard 0, confirmed when it is stored.
+bool ShardMessaging::hold_back(QueueClientState& client, const Router::Place& place,
+                               const queue::Message& message, const message::BasicProperties& properties,
+                               const queue::PublishOrigin& origin) {
+  constexpr std::int64_t delay_max_ms = UINT32_MAX;
+  const auto delay = message::integer_header(properties, "x-delay");
+  if (!delay || *delay <= 0 || *delay > delay_max_ms) return false;
+  const auto now = shard_.clock.wall_ms();
+  ScheduledRecord record{client.caller.vhost,
+                         place.name,
+                         std::string(message.routing_key),
+                         std::string(base::as_text(message.properties)),
+                         std::string(base::as_text(message.body)),
+                         now};
+  const Destination first{{}, QueueType::classic, base::ShardId{0}};
+  note_flow(client, {&first, 1});
+  on_shard(first.owner,
+           [due = now + *delay, record = std::move(record), origin](ShardMessaging& there) mutable {
+             there.schedule_->add(due, std::move(record), origin);
+           });
+  return true;
+}
+
+void ShardMessaging::confirm_origin(const queue::Confirm& confirm) {
+  const auto home = confirm.origin.shard;
+  if (home == shard_.id) return note_confirm(confirm);
+  owner_.news()[home.value].confirms.push_back(confirm);
 }
 
 // Remembers where the client publishes, so that it is stopped when one of those cannot keep up.

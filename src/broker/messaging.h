@@ -103,8 +103,9 @@ struct Delivery {
 
 enum class Settlement : std::uint8_t {
   accepted,  // ack
-  requeued,  // nack or reject with requeue; also what happens to unsettled ones when a channel closes
+  requeued,  // nack with requeue: given back, which is no failure
   rejected,  // nack or reject without: dead-lettered or dropped
+  failed,    // reject with requeue: given back, and counts as a failed delivery of a quorum queue
 };
 
 // Events for a session that uses queues. Called on its shard.

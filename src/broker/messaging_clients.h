@@ -89,6 +89,7 @@ struct QueueClientState {
   struct Known {  // the exchange last published to: found, and the right to write checked
     std::string exchange;
     Router::Place* place = nullptr;
+    bool delays = false, keeps_history = false;
     std::uint64_t generation = 0;
   };
   Caller caller;
@@ -99,6 +100,7 @@ struct QueueClientState {
   std::vector<SourceId> stopped;  // local sources that wait for the session to be ready
   std::vector<std::pair<base::ShardId, std::uint64_t>> untold;  // bytes taken while it was not
   std::bitset<shards_max> published_to;
+  std::uint8_t alarms = 0;             // it was told of: 1 memory, 2 disk
   std::uint64_t late_reply_bytes = 0;  // replies given while it was not ready
   Known known;
   std::uint16_t next_generation = 1;

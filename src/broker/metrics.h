@@ -11,6 +11,7 @@ struct BrokerMetrics {
   base::Counter queues, queues_declared, queues_created, queues_deleted;
   base::Counter publishers, consumers, segments, stream_bytes;
   base::Counter disk_free_bytes, disk_free_limit_bytes, disk_alarm;
+  base::Counter memory_limit_bytes, memory_used_bytes, memory_alarm;
   base::Counter auth_attempts, auth_succeeded, auth_failed;
   base::Counter streams_offline, offsets_stored, offset_writes, groups, consumer_updates;
   base::Counter commands_applied, metadata_failures;
@@ -37,6 +38,11 @@ struct BrokerMetrics {
         metric("rabbitmq_disk_space_available_limit_bytes", &M::disk_free_limit_bytes, gauge,
                "free bytes below which publishers are stopped"),
         metric("rabbitmq_alarms_free_disk_space_watermark", &M::disk_alarm, gauge, "1: the disk alarm is on"),
+        metric("rabbitmq_resident_memory_limit_bytes", &M::memory_limit_bytes, gauge,
+               "memory above which publishers are stopped"),
+        metric("sluice_memory_used_bytes", &M::memory_used_bytes, gauge,
+               "memory of the process without cached files, as the memory alarm sees it"),
+        metric("rabbitmq_alarms_memory_used_watermark", &M::memory_alarm, gauge, "1: the memory alarm is on"),
         metric("rabbitmq_auth_attempts_total", &M::auth_attempts, counter, "logins tried"),
         metric("rabbitmq_auth_attempts_succeeded_total", &M::auth_succeeded, counter, "logins accepted"),
         metric("rabbitmq_auth_attempts_failed_total", &M::auth_failed, counter, "logins refused"),

@@ -31,6 +31,10 @@ struct BrokerOptions {
   std::string anonymous_login_user = "guest";
   base::NameSet loopback_users{{"guest"}};
   base::ByteSize disk_free_limit{50'000'000};
+  base::Ratio disk_free_relative{0};
+  base::Ratio memory_watermark{0.6};
+  base::ByteSize memory_watermark_absolute{0};
+  base::ByteSize memory_total_override{0};
   std::uint64_t queue_limit = 0;
   std::string default_queue_type = "classic";
   std::uint32_t super_stream_partitions_max = 1000;
@@ -53,6 +57,14 @@ struct BrokerOptions {
         option("loopback_users.$name", &B::loopback_users, "users that may only connect from this machine"),
         option("disk_free_limit.absolute", &B::disk_free_limit,
                "below this much free disk, publishers are stopped"),
+        option("disk_free_limit.relative", &B::disk_free_relative,
+               "the same as a part of the machine's memory; the larger of the two counts; 0: none"),
+        option("vm_memory_high_watermark.relative", &B::memory_watermark,
+               "above this part of the machine's memory, publishers are stopped"),
+        option("vm_memory_high_watermark.absolute", &B::memory_watermark_absolute,
+               "the same in bytes, in its place; 0: the relative one counts"),
+        option("total_memory_available_override_value", &B::memory_total_override,
+               "what the machine's memory is taken for; 0: what the system says"),
         option("cluster_queue_limit", &B::queue_limit, "how many streams there may be; 0: no limit"),
         option("default_queue_type", &B::default_queue_type,
                "type of queues whose declaration and vhost do not say: classic, quorum or stream"),

@@ -30,8 +30,9 @@ base::Result<> ShardMessaging::start() {
   TRY_VOID(shard_.disk.create_directories(directory));
   storage::JournalOptions options;
   options.metrics = &set_.journal_metrics(shard_.id);
-  TRY(queues,
-      queue::WorkQueues::open(shard_, directory, options, setups, owner_, &set_.work_metrics(shard_.id)));
+  TRY(queues, set_.open_queues ? set_.open_queues(setups, owner_)
+                               : queue::WorkQueues::open(shard_, directory, options, setups, owner_,
+                                                         &set_.work_metrics(shard_.id)));
   owner_.set_queues(std::move(queues));
   return {};
 }

@@ -57,6 +57,8 @@ class Router {
   // The alternate exchange that policies give, empty for none; an argument wins over it.
   void set_alternate(const ExchangeRecord& exchange, std::string from_policy);
 
+  // The exchange of a Place::number is still there.
+  bool has(std::uint64_t number) const { return by_number_.contains(number); }
   // Counts up when Places may be gone or different.
   std::uint64_t generation() const { return generation_; }
   // no exchange 'x' in vhost '/'

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/check.h"
@@ -31,8 +32,7 @@ base::Result<> ShardBroker::start() {
     TRY_VOID(shard_.disk.create_directories(options_.data_dir + "/streams"));
     TRY_VOID(make_defaults());
     writer_ = std::make_unique<MetadataWriter>(shard_, set_, catalog_);
-    alarm_source_ =
-        std::make_unique<DiskAlarm>(shard_, options_.data_dir, options_.disk_free_limit.value, metrics_);
+    make_alarms();
     remove_orphans();
   }
   policies_.load(catalog_);
@@ -151,17 +151,40 @@ void ShardBroker::on_turn_end() {
 void ShardBroker::on_tick(std::int64_t monotonic_ms) {
   owner_.on_tick(monotonic_ms);
   messaging_.on_tick(monotonic_ms);
-  if (!alarm_source_) return;
-  const auto alarm = alarm_source_->on_tick(monotonic_ms);
-  if (!alarm) return;
+  if (disk_source_) spread_alarm(Alarm::disk, disk_source_->on_tick(monotonic_ms));
+  if (memory_source_) spread_alarm(Alarm::memory, memory_source_->on_tick(monotonic_ms));
+}
+
+void ShardBroker::make_alarms() {
+  auto disk_limit = options_.disk_free_limit.value;
+  if (options_.disk_free_relative.value > 0 && set_.memory_use) {
+    const auto total = static_cast<double>(set_.memory_use().total_bytes);
+    disk_limit = std::max(disk_limit, static_cast<std::uint64_t>(total * options_.disk_free_relative.value));
+  }
+  disk_source_ = std::make_unique<DiskAlarm>(shard_, options_.data_dir, disk_limit, metrics_);
+  memory_source_ = std::make_unique<MemoryAlarm>(shard_, set_.memory_use, metrics_);
+  std::optional<std::uint64_t> bytes;
+  if (options_.memory_watermark_absolute.value > 0) bytes = options_.memory_watermark_absolute.value;
+  memory_source_->set_limit(bytes, options_.memory_watermark.value, options_.memory_total_override.value);
+}
+
+void ShardBroker::set_memory_watermark(std::optional<std::uint64_t> bytes, double part) {
+  on_shard(base::ShardId{0}, [bytes, part](ShardBroker& first) {
+    first.memory_source_->set_limit(bytes, part, first.options_.memory_total_override.value);
+  });
+}
+
+void ShardBroker::spread_alarm(Alarm alarm, std::optional<bool> on) {
+  if (!on) return;
   for (std::uint32_t i = 0; i < set_.shard_count(); ++i) {
-    on_shard(base::ShardId{i}, [on = *alarm](ShardBroker& there) { there.set_disk_alarm(on); });
+    on_shard(base::ShardId{i}, [alarm, on = *on](ShardBroker& there) { there.set_alarm(alarm, on); });
   }
 }
 
-void ShardBroker::set_disk_alarm(bool on) {
-  disk_alarm_ = on;
+void ShardBroker::set_alarm(Alarm alarm, bool on) {
+  (alarm == Alarm::disk ? disk_alarm_ : memory_alarm_) = on;
   flow_changed_ = true;
+  messaging_.set_alarms(memory_alarm_, disk_alarm_);
 }
 
 void ShardBroker::deliver_news() {
@@ -255,7 +278,7 @@ void ShardBroker::tell_notice(const SacGroup::Notice& notice) {
 
 bool ShardBroker::flow_of(const ClientState& state) const {
   if (state.publishers.empty()) return true;
-  if (disk_alarm_) return false;
+  if (disk_alarm_ || memory_alarm_) return false;
   return std::ranges::none_of(state.publishers, [&](const auto& each) {
     return each.second->full || in_flight_[each.second->owner.value].full;
   });

@@ -16,6 +16,7 @@
 #include "broker/catalog.h"
 #include "broker/client_registry.h"
 #include "broker/disk_alarm.h"
+#include "broker/memory_alarm.h"
 #include "broker/metadata_writer.h"
 #include "broker/policies.h"
 #include "broker/queue_settings.h"
@@ -89,6 +90,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
                           Done<std::vector<GroupMemberRow>> done) override;
   void list_tracking(std::string_view vhost, std::string_view stream,
                      Done<std::vector<TrackingRow>> done) override;
+  void set_memory_watermark(std::optional<std::uint64_t> bytes, double part) override;
   void on_turn_end() override;
   void on_tick(std::int64_t monotonic_ms) override;
 
@@ -106,7 +108,8 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void on_applied(base::Result<> result) { writer_->on_applied(std::move(result)); }
   void on_command_done(std::uint64_t number, base::Result<> result);
   void on_news(base::ShardId from, News news);
-  void set_disk_alarm(bool on);
+  enum class Alarm : std::uint8_t { memory, disk };
+  void set_alarm(Alarm alarm, bool on);
   StreamOwner& owner() { return owner_; }
   ShardMessaging& shard_messaging() { return messaging_; }
   const Catalog& catalog() const { return catalog_; }
@@ -150,6 +153,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void visit_from(std::uint32_t shard, Visit<Row> visit);
 
   base::Result<> make_defaults();
+  void make_alarms();
   base::Result<> load_catalog();
   void remove_orphans();
   base::Result<const QueueRecord*> find_queue(std::string_view vhost, std::string_view name) const;
@@ -168,6 +172,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void tell_notice(const SacGroup::Notice& notice);
   bool flow_of(const ClientState& state) const;
   void tell_flow();
+  void spread_alarm(Alarm alarm, std::optional<bool> on);
   // Drops this shard's publishers and subscriptions of a stream that is gone, and tells their clients.
   void lose_stream(base::LogId log);
   void lose_stream_for(std::uint64_t client, base::LogId log, bool tell_owner);
@@ -193,8 +198,9 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   StreamOwner owner_;
   ClientRegistry clients_;
   ShardMessaging messaging_;
-  std::unique_ptr<MetadataWriter> writer_;   // shard 0 only
-  std::unique_ptr<DiskAlarm> alarm_source_;  // shard 0 only
+  std::unique_ptr<MetadataWriter> writer_;  // shard 0 only
+  std::unique_ptr<DiskAlarm> disk_source_;  // shard 0 only
+  std::unique_ptr<MemoryAlarm> memory_source_;
   std::unordered_map<base::LogId, std::string> down_;
   std::unordered_map<std::uint64_t, PendingCommand> commands_;
   std::vector<log::Origin> look_again_;
@@ -206,7 +212,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   News own_news_;                    // kept for its buffers
   std::uint64_t next_client_ = 1, next_command_ = 1;
   std::uint64_t generation_ = 1;
-  bool disk_alarm_ = false;
+  bool disk_alarm_ = false, memory_alarm_ = false;
   bool flow_changed_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "broker/news.h"
@@ -29,7 +30,9 @@ ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& b
       owner_(shard, *this),
       streams_(shard, broker, *this),
       peers_(set.shard_count()),
-      targets_(set.shard_count()) {}
+      targets_(set.shard_count()) {
+  if (shard.id == base::ShardId{0}) schedule_ = std::make_unique<Schedule>(shard, set.store(), *this);
+}
 
 ShardMessaging::~ShardMessaging() {
   if (owner_.is_open()) owner_.queues().close();
@@ -78,9 +81,10 @@ Router& ShardMessaging::router() {
 void ShardMessaging::on_turn_end() {
   delete_unused();
   dead_letters_.publish_noted();
-  owner_.end_turn();
+  owner_.end_turn(!schedule_ || schedule_->has_room());
   take_internal_confirms();
   streams_.run();
+  if (schedule_) schedule_->on_turn_end();
   auto& self = peers_[shard_.id.value];
   if (self.queues_full != owner_.full()) {
     self.queues_full = owner_.full();
@@ -89,6 +93,7 @@ void ShardMessaging::on_turn_end() {
   for (const auto id : std::exchange(timed_out_, {})) tell_timed_out(id);
   for (const auto id : std::exchange(lost_, {})) tell_lost(id);
   tell_confirms();
+  if (alarms_changed_) tell_alarms();
   if (flow_changed_) tell_flow();
   for (std::uint32_t i = 0; i < peers_.size(); ++i) flush_requests(base::ShardId{i});
   send_news();
@@ -100,6 +105,10 @@ void ShardMessaging::wake() {
 
 void ShardMessaging::on_tick(std::int64_t monotonic_ms) {
   dead_letters_.on_tick(monotonic_ms);
+  if (schedule_) schedule_->on_tick(shard_.clock.wall_ms());
+  if (std::exchange(history_generation_, broker_.generation()) != broker_.generation()) {
+    history_.forget([&](std::uint64_t number) { return router().has(number); });
+  }
   if (owner_.is_open()) owner_.queues().tick(monotonic_ms, shard_.clock.wall_ms());
 }
 
@@ -187,6 +196,9 @@ void ShardMessaging::take_internal_confirms() {
         dead_letters_.on_confirm(confirm.origin.number, confirm.accepted);
         break;
       case InternalPublisher::schedule:
+        schedule_->on_confirm(confirm.origin.number, confirm.accepted);
+        break;
+      case InternalPublisher::history:  // wants none
         break;
     }
   }
@@ -279,6 +291,27 @@ void ShardMessaging::for_each_stream(const std::function<void(const QueueRecord&
   broker_.catalog().for_each_queue([&](const QueueRecord& record) {
     if (record.is_stream()) visit(record);
   });
+}
+
+void ShardMessaging::set_alarms(bool memory, bool disk) {
+  alarms_ = static_cast<std::uint8_t>((memory ? 1 : 0) | (disk ? 2 : 0));
+  alarms_changed_ = true;
+}
+
+void ShardMessaging::tell_alarms() {
+  constexpr std::array<std::string_view, 4> reasons{"", "low on memory", "low on disk",
+                                                    "low on memory & disk"};
+  alarms_changed_ = false;
+  std::vector<std::uint64_t> changed;
+  for (const auto& [id, client] : clients_.all()) {
+    if (client->alarms != alarms_) changed.push_back(id);
+  }
+  for (const auto id : changed) {
+    auto* client = clients_.find(id);
+    if (!client) continue;
+    client->alarms = alarms_;
+    client->events->on_blocked(alarms_ == 0 ? std::nullopt : std::optional(reasons[alarms_]));
+  }
 }
 
 bool ShardMessaging::flow_of(const QueueClientState& client) const {

@@ -23,7 +23,9 @@
 #include "broker/messaging_clients.h"
 #include "broker/messaging_metrics.h"
 #include "broker/queue_settings.h"
+#include "broker/recent_history.h"
 #include "broker/router.h"
+#include "broker/schedule.h"
 #include "broker/shard_set.h"
 #include "broker/work_news.h"
 #include "broker/work_owner.h"
@@ -34,7 +36,7 @@ namespace sluice::broker {
 class ShardBroker;
 
 // Who publishes on the broker's own account: the channel of such an origin, whose client has number 0.
-enum class InternalPublisher : std::uint16_t { dead_letters, schedule };
+enum class InternalPublisher : std::uint16_t { dead_letters, schedule, history };
 
 // MessageMeta::flags
 inline constexpr std::uint8_t meta_dead_lettered = 1;  // the broker wrote x-death
@@ -76,18 +78,30 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void before_turn_end() { streams_.flush(); }  // of the logs
   void on_turn_end();
   void on_tick(std::int64_t monotonic_ms);
+  void set_alarms(bool memory, bool disk);
   // A queue is gone from the catalog: its consumers hear of it.
   void on_queue_removed(base::QueueId queue);
   // Queues that this shard owns.
   base::Result<> open_queue(const QueueRecord& record, const QueueSettings& settings);
   void change_queue(const QueueRecord& record, const QueueSettings& settings);
   void close_queue(base::QueueId queue);
+  // A new binding from an exchange that keeps recent messages: its destination gets them. Called on one
+  // shard.
+  void on_bound(const BindingRecord& binding);
+  // Delayed messages; on shard 0.
+  Schedule& schedule() { return *schedule_; }
 
   // -- for its parts
   const OwnedQueue* owned_queue(base::QueueId queue) const;
   Router& router();
   std::int64_t wall_ms() const { return shard_.clock.wall_ms(); }
   void count_dead_letter(const OwnedQueue& queue, queue::DeadReason reason);
+  base::Result<queue::MessageMeta> meta_of(const message::BasicProperties& properties) const;
+  // Valid until the next call.
+  std::span<const Destination> route(Router::Place& place, std::string_view key,
+                                     const message::BasicProperties& properties);
+  // The publisher may be on any shard.
+  void confirm_origin(const queue::Confirm& confirm);
   void count_letter_confirmed() { metrics_.kept_confirmed.add(); }
   // As publish() of a session: how many confirms will come, to the part that the publisher names.
   std::uint32_t give_internal(const queue::Message& message, const queue::MessageMeta& meta,
@@ -146,13 +160,21 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void tell_timed_out(SourceId id);
   bool flow_of(const QueueClientState& client) const;
   void tell_flow();
+  void tell_alarms();
 
   Outcome<Router::Place*> find_place(QueueClientState& client, std::string_view exchange);
   queue::PublishOrigin origin_of(const QueueClientState& client, const ChannelState& channel,
                                  const PublishRequest& request) const;
-  base::Result<queue::MessageMeta> meta_of(const message::BasicProperties& properties) const;
   // The keys of CC and BCC, into more_keys_.
   base::Result<> read_more_keys(const message::BasicProperties& properties);
+  std::span<const Destination> route_read(Router::Place& place, std::string_view key,
+                                          const message::BasicProperties& properties);
+  // Goes from shard to shard, then comes home.
+  void collect_history(base::ShardId at, base::ShardId home, BindingRecord binding,
+                       std::vector<RecentHistory::Kept> kept);
+  void replay_history(const BindingRecord& binding, std::vector<RecentHistory::Kept> kept);
+  bool hold_back(QueueClientState& client, const Router::Place& place, const queue::Message& message,
+                 const message::BasicProperties& properties, const queue::PublishOrigin& origin);
   base::ByteView without_bcc(base::ByteView properties);
   // Gives the message to all of them; how many confirms will come for it.
   std::uint32_t give(const queue::Message& message, const queue::MessageMeta& meta,
@@ -193,6 +215,9 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   std::vector<std::pair<std::uint64_t, std::uint16_t>> channels_told_, channels_before_;
   std::unordered_map<base::QueueId, OwnedQueue> owned_;
   DeadLetters dead_letters_{*this};
+  std::unique_ptr<Schedule> schedule_;  // shard 0 only
+  RecentHistory history_;
+  std::uint64_t history_generation_ = 0;
   std::vector<queue::Confirm> internal_confirms_;
   std::vector<base::QueueId> unused_;
   std::vector<SourceId> timed_out_, lost_;
@@ -201,7 +226,8 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   std::vector<std::string_view> more_keys_;          // scratch
   message::PropertiesEditor editor_;
   base::ByteBuffer edited_;  // properties as a consumer gets them
-  bool flow_changed_ = false;
+  std::uint8_t alarms_ = 0;  // bits as QueueClientState::alarms
+  bool flow_changed_ = false, alarms_changed_ = false;
 };
 
 template <class F>

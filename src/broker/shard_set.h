@@ -11,19 +11,23 @@
 // mailed to that shard. `options` and the metadata store are safe from any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/metrics.h"
 #include "base/ports.h"
 #include "broker/broker.h"
+#include "broker/memory_alarm.h"
 #include "broker/messaging_metrics.h"
 #include "broker/metrics.h"
 #include "broker/options.h"
 #include "log/metrics.h"
 #include "queue/metrics.h"
 #include "queue/work_metrics.h"
+#include "queue/work_queue.h"
 #include "storage/journal_metrics.h"
 #include "storage/metadata_store.h"
 
@@ -34,6 +38,13 @@ class ShardMessaging;
 
 class ShardSet {
  public:
+  // Opens the work queues of a shard; tests put their own in the place of WorkQueues::open.
+  using OpenQueues = std::function<base::Result<std::unique_ptr<queue::WorkQueues>>(
+      std::span<const queue::WorkQueues::Setup> queues, queue::WorkListener& listener)>;
+  OpenQueues open_queues;
+  // What the process uses of the machine's memory, asked on shard 0; without it there is no memory alarm.
+  std::function<MemoryUse()> memory_use;
+
   // Opens <data_dir>/metadata. `registry` may be null; it must not be collected from after the set is gone.
   static base::Result<std::unique_ptr<ShardSet>> open(BrokerOptions options, std::uint32_t shard_count,
                                                       base::MetricsRegistry* registry);

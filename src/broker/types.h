@@ -138,6 +138,11 @@ struct StreamRow {
   std::uint64_t epoch = 0;
   std::string state;  // running | down: reason
 };
+struct ScheduledRow {
+  std::string id, vhost, exchange, routing_key;
+  std::int64_t due_ms = 0, received_at_ms = 0;
+  std::uint64_t bytes = 0;  // of the body
+};
 struct TrackingRow {
   std::string type;  // "offset" | "writer"
   std::string name;

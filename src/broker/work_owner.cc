@@ -163,10 +163,10 @@ void WorkOwner::take_requests(base::ShardId from, const WorkRequests& requests) 
   for (const auto& each : requests.taken) taken(each.client, each.bytes);
 }
 
-void WorkOwner::end_turn() {
+void WorkOwner::end_turn(bool other_room) {
   if (!queues_) return;
   queues_->end_turn();
-  if (queues_->has_room() == full_) tell_full();
+  if ((queues_->has_room() && other_room) == full_) tell_full();
 }
 
 void WorkOwner::tell_full() {

@@ -71,7 +71,8 @@ class WorkOwner final : public queue::WorkListener {
   void set_ready(SourceId id) { queues_->set_ready(id, true); }
   void take_requests(base::ShardId from, const WorkRequests& requests);
 
-  void end_turn();
+  // other_room: what else publishers to this shard need room in.
+  void end_turn(bool other_room);
   std::vector<WorkNews>& news() { return news_; }
   bool full() const { return full_; }
 

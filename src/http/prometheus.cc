@@ -79,8 +79,6 @@ std::string prometheus_text(const Node& node) {
                           escaped(node.version)),
               1);
   text.gauge("rabbitmq_process_resident_memory_bytes", "Memory used in bytes", usage.resident_bytes);
-  text.gauge("rabbitmq_resident_memory_limit_bytes", "Memory of the machine in bytes",
-             usage.memory_total_bytes);
   text.gauge("rabbitmq_process_open_fds", "Open file descriptors", usage.open_files);
   text.gauge("rabbitmq_process_max_fds", "Open file descriptors limit", usage.open_files_max);
   text.gauge("rabbitmq_erlang_uptime_seconds", "Node uptime", usage.uptime_seconds);

@@ -80,6 +80,9 @@ base::Result<> Server::open_brokers() {
   runtime_->register_metrics(registry_);
   TRY(set, broker::ShardSet::open(options, runtime_->shard_count(), &registry_));
   brokers_ = std::move(set);
+  brokers_->memory_use = [] {
+    return broker::MemoryUse{runtime::read_private_bytes(), runtime::read_memory_total_bytes()};
+  };
   for (std::uint32_t i = 0; i < runtime_->shard_count(); ++i) {
     auto parts = std::make_unique<ShardParts>();
     TRY(made, broker::create_broker(runtime_->shard(i), *brokers_));

@@ -117,6 +117,9 @@ TEST_CASE("sizes, durations and listeners have their forms") {
   CHECK_FALSE(base::parse_byte_size("-1"));
   CHECK(base::parse_duration("7D")->value == 604'800'000);
   CHECK_FALSE(base::parse_duration("soon"));
+  CHECK(base::parse_ratio("0.6")->value == 0.6);
+  CHECK(base::parse_ratio("1")->value == 1);
+  for (const auto* wrong : {"", "-1", "nan", "inf", "0.6x", "101"}) CHECK_FALSE(base::parse_ratio(wrong));
   CHECK(base::to_text(*base::parse_listener("[::1]:80")) == "[::1]:80");
   CHECK_FALSE(base::parse_listener(":80"));
 }

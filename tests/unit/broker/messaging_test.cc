@@ -232,7 +232,7 @@ TEST_CASE("a limit for the whole channel is shared by its consumers") {
 }
 
 TEST_CASE("publishers pause while the queues of a shard are behind") {
-  World world(2);
+  World world(2, {}, 1, true);
   make_queue(world, "a");
   make_queue(world, "b");
   TestSession one(world, 0), idle(world, 0);

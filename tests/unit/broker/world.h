@@ -151,8 +151,9 @@ class PairedMail {
 
 class World {
  public:
-  explicit World(std::uint32_t shard_count = 1, broker::BrokerOptions options = {}, std::uint64_t seed = 1)
-      : ports(seed), mail(shard_count, seed), options_(std::move(options)) {
+  explicit World(std::uint32_t shard_count = 1, broker::BrokerOptions options = {}, std::uint64_t seed = 1,
+                 bool fake_queues = false)
+      : ports(seed), mail(shard_count, seed), options_(std::move(options)), fake_queues_(fake_queues) {
     options_.data_dir = "/data";
     REQUIRE(ports.disk.create_directories("/data"));
     for (std::uint32_t i = 0; i < shard_count; ++i) {
@@ -244,21 +245,22 @@ class World {
 
   TestShard ports;
   PairedMail mail;
-  std::vector<FakeWorkQueues*> queues;  // by shard
+  std::vector<FakeWorkQueues*> queues;  // by shard, when they are fakes
 
  private:
   void start(std::unique_ptr<storage::MetadataStore> store) {
     const auto shard_count = static_cast<std::uint32_t>(shards_.size());
     set_ = std::make_unique<broker::ShardSet>(options_, shard_count, std::move(store), nullptr);
     queues.clear();
-    set_->open_queues = [this](base::Shard&, std::string, const storage::JournalOptions&,
-                               std::span<const queue::WorkQueues::Setup> setups,
-                               queue::WorkListener& listener) {
-      auto made = std::make_unique<FakeWorkQueues>(listener);
-      for (const auto& setup : setups) REQUIRE(made->create(setup));
-      queues.push_back(made.get());
-      return base::Result<std::unique_ptr<queue::WorkQueues>>(std::move(made));
-    };
+    if (fake_queues_) {
+      set_->open_queues = [this](std::span<const queue::WorkQueues::Setup> setups,
+                                 queue::WorkListener& listener) {
+        auto made = std::make_unique<FakeWorkQueues>(listener);
+        for (const auto& setup : setups) REQUIRE(made->create(setup));
+        queues.push_back(made.get());
+        return base::Result<std::unique_ptr<queue::WorkQueues>>(std::move(made));
+      };
+    }
     for (auto& shard : shards_) {
       auto made = broker::create_broker(shard, *set_);
       REQUIRE(made);
@@ -269,6 +271,7 @@ class World {
   }
 
   broker::BrokerOptions options_;
+  const bool fake_queues_;
   std::vector<base::Shard> shards_;
   std::unique_ptr<broker::ShardSet> set_;
   std::vector<std::unique_ptr<Broker>> brokers_;

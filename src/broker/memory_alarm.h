@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Watches the memory of the process, on shard 0: above the watermark publishers are stopped, consumers go on.
+// What counts is memory that cannot be given back at once: resident without cached files. Pure but for the
+// question itself; ShardBroker spreads the change. An operator may move the limit while the node runs.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/ports.h"
+#include "broker/metrics.h"
+
+namespace sluice::broker {
+
+struct MemoryUse {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t total_bytes = 0;  // of the machine
+};
+
+class MemoryAlarm {
+ public:
+  using Ask = std::function<MemoryUse()>;
+
+  // limit(total bytes) -> limit bytes
+  MemoryAlarm(base::Shard& shard, Ask ask, BrokerMetrics& metrics)
+      : shard_(shard), ask_(std::move(ask)), metrics_(metrics) {}
+
+  // Either in bytes, or as a part of the machine's memory when bytes is 0 and part is given. A part of 0
+  // stops all publishers.
+  void set_limit(std::optional<std::uint64_t> bytes, double part, std::uint64_t total_override) {
+    bytes_ = bytes;
+    part_ = part;
+    total_override_ = total_override;
+    next_ms_ = 0;
+  }
+
+  // The new state when it changed.
+  std::optional<bool> on_tick(std::int64_t monotonic_ms) {
+    if (!ask_ || monotonic_ms < next_ms_) return std::nullopt;
+    next_ms_ = monotonic_ms + interval_ms;
+    const auto use = ask_();
+    const auto total = total_override_ > 0 ? total_override_ : use.total_bytes;
+    const auto limit = bytes_ ? *bytes_ : static_cast<std::uint64_t>(static_cast<double>(total) * part_);
+    metrics_.memory_used_bytes.set(use.used_bytes);
+    metrics_.memory_limit_bytes.set(limit);
+    const bool on = use.used_bytes > limit;
+    if (on == on_) return std::nullopt;
+    on_ = on;
+    metrics_.memory_alarm.set(on ? 1 : 0);
+    shard_.logger.write(
+        on ? base::LogLevel::warning : base::LogLevel::info, "broker",
+        on ? "vm_memory_high_watermark set. Publishers are stopped"
+           : "vm_memory_high_watermark clear. Publishers go on",
+        {{"memory_used", std::to_string(use.used_bytes)}, {"allowed", std::to_string(limit)}});
+    return on;
+  }
+
+ private:
+  static constexpr std::int64_t interval_ms = 250;
+
+  base::Shard& shard_;
+  const Ask ask_;
+  BrokerMetrics& metrics_;
+  std::optional<std::uint64_t> bytes_;
+  double part_ = 0.6;
+  std::uint64_t total_override_ = 0;
+  std::int64_t next_ms_ = 0;
+  bool on_ = false;
+};
+
+}  // namespace sluice::broker
