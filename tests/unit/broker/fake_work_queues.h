@@ -40,9 +40,12 @@ class FakeWorkQueues final : public queue::WorkQueues {
         continue;
       }
       const base::Offset offset{queue.next++};
-      queue.ready.emplace(offset, Kept{std::string(message.exchange), std::string(message.routing_key),
+      queue.ready.emplace(offset, Kept{std::string(message.exchange),
+                                       std::string(message.routing_key),
                                        std::string(base::as_text(message.properties)),
-                                       std::string(base::as_text(message.body)), meta, {}});
+                                       std::string(base::as_text(message.body)),
+                                       meta,
+                                       {}});
     }
     if (origin.number != 0) confirms_.push_back({origin, accepted});
   }
