@@ -220,7 +220,7 @@ QueueExtents::Map::iterator QueueExtents::containing(base::Offset offset) {
   return offset < at->second.end() ? at : older_.end();
 }
 
-void QueueExtents::move(base::Offset offset, JournalFile& to, Slot slot, std::uint32_t share_bytes) {
+bool QueueExtents::move(base::Offset offset, JournalFile& to, Slot slot, std::uint32_t share_bytes) {
   auto behind = older_.upper_bound(offset);
   if (auto from = containing(offset); from != older_.end() && from->second.file() != &to) {
     Extent& extent = from->second;
@@ -240,14 +240,15 @@ void QueueExtents::move(base::Offset offset, JournalFile& to, Slot slot, std::ui
     if (before.file() == &to && before.has_slots() && offset >= before.end() &&
         offset - before.end() <= Extent::gap_max) {
       before.append(offset, slot, share_bytes);
-      return;
+      return false;
     }
-    if (offset < before.end()) return;  // this very copy is known
+    if (offset < before.end()) return false;  // this very copy is known
   }
   Extent made;
   made.begin(to, offset);
   made.append(offset, slot, share_bytes);
   older_.emplace_hint(behind, offset, std::move(made));
+  return true;
 }
 
 void QueueExtents::clip(base::Offset first, base::Offset end) {

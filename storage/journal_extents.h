@@ -33,7 +33,10 @@ struct JournalFile {
   std::uint64_t references = 0;         // live places of messages in it
   std::uint64_t live_bytes = 0;         // each place counts its share of the record; exact when 0
   std::optional<JournalPoint> dead_at;  // nothing is live; true once everything before this point is durable
-  std::vector<base::QueueId> queues;    // that have extents here, some twice; until indexed
+  // Until indexed: queues with messages here, some twice, and where runs of copies begin.
+  std::vector<base::QueueId> queues;
+  std::vector<MessagePlace> copies;
+  bool was_scanned = false;  // by recovery: extents may have been cut since
 };
 
 class Extent {
@@ -111,8 +114,8 @@ class QueueExtents {
   // precondition: offset is behind all others of the queue. True: the first one in this file.
   bool append(JournalFile& file, base::Offset offset, Slot slot, std::uint32_t share_bytes);
   // A copy of an old message stands in `to`. Whatever stood before it in the extent it comes from is dead or
-  // copied, too: copies are made in the order of the file.
-  void move(base::Offset offset, JournalFile& to, Slot slot, std::uint32_t share_bytes);
+  // copied, too: copies are made in the order of the file. True: a new extent begins.
+  bool move(base::Offset offset, JournalFile& to, Slot slot, std::uint32_t share_bytes);
   // A run of an index; runs of older files give way.
   void add_run(Extent run);
   void release(base::Offset first, base::Offset last);

@@ -130,8 +130,6 @@ bool runs_hold_together(const IndexContents& contents) {
 
 base::Result<> write_journal_index(base::Disk& disk, const std::string& directory, std::uint64_t number,
                                    std::uint64_t journal_bytes, std::vector<IndexInput>& inputs) {
-  std::ranges::sort(inputs, {},
-                    [](const IndexInput& each) { return MessagePlace{each.run.queue, each.run.first}; });
   const auto path = journal_path(directory, number, journal_index_suffix);
   const auto temporary = path + std::string(temporary_suffix);
   TRY_VOID(disk.remove(temporary));

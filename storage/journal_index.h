@@ -36,8 +36,8 @@ struct IndexInput {
   std::uint32_t first_slot = 0;  // in *slots
 };
 
-// Writes <number>.index by way of a .tmp file and syncs it; not yet the directory. Sorts the runs and fills
-// in their first_slot. Any thread.
+// Writes <number>.index by way of a .tmp file and syncs it; not yet the directory. Fills in
+// the runs' first_slot. Any thread. precondition: sorted by queue and first offset
 base::Result<> write_journal_index(base::Disk& disk, const std::string& directory, std::uint64_t number,
                                    std::uint64_t journal_bytes, std::vector<IndexInput>& inputs);
 

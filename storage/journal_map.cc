@@ -32,8 +32,7 @@ void JournalMap::place_one(JournalFile& file, MessagePlace place, Slot slot, std
                            bool is_copy) {
   QueueExtents& extents = extents_of(place.queue);
   if (is_copy) {
-    extents.move(place.offset, file, slot, share_bytes);
-    if (file.queues.empty() || file.queues.back() != place.queue) file.queues.push_back(place.queue);
+    if (extents.move(place.offset, file, slot, share_bytes)) file.copies.push_back(place);
   } else if (extents.append(file, place.offset, slot, share_bytes)) {
     file.queues.push_back(place.queue);
   }
@@ -75,6 +74,8 @@ std::optional<JournalMap::Found> JournalMap::find(MessagePlace place) const {
 
 void JournalMap::seal(JournalFile& file) {
   file.sealed = true;
+  if (file.was_scanned)
+    for (const MessagePlace& copy : file.copies) file.queues.push_back(copy.queue);
   std::ranges::sort(file.queues);
   file.queues.erase(std::unique(file.queues.begin(), file.queues.end()), file.queues.end());
   for (const base::QueueId queue : file.queues) {
@@ -88,17 +89,33 @@ void JournalMap::seal(JournalFile& file) {
 
 std::vector<IndexInput> JournalMap::index_inputs(const JournalFile& file) const {
   std::vector<IndexInput> inputs;
+  const auto add = [&](base::QueueId queue, const Extent& extent) {
+    if (extent.file() != &file || !extent.has_slots()) return;
+    inputs.push_back(
+        {.run = {.queue = queue, .first = extent.base(), .count = extent.count(), .bytes = extent.bytes()},
+         .slots = extent.slots(),
+         .first_slot = extent.first_slot()});
+  };
   for (const base::QueueId queue : file.queues) {
     const auto found = queues_.find(queue);
     if (found == queues_.end()) continue;
-    for (const auto& [base, extent] : found->second.older()) {
-      if (extent.file() != &file || !extent.has_slots()) continue;
-      inputs.push_back(
-          {.run = {.queue = queue, .first = extent.base(), .count = extent.count(), .bytes = extent.bytes()},
-           .slots = extent.slots(),
-           .first_slot = extent.first_slot()});
+    // Copies apart, files ascend with offsets: what came first to this file is behind all of earlier ones.
+    const auto& older = found->second.older();
+    for (auto at = older.rbegin(); at != older.rend(); ++at) {
+      if (at->second.file()->number < file.number && !file.was_scanned) break;
+      add(queue, at->second);
     }
   }
+  for (const MessagePlace& copy : file.copies) {
+    const auto found = queues_.find(copy.queue);
+    if (found == queues_.end() || file.was_scanned) continue;
+    const auto& older = found->second.older();
+    if (const auto at = older.find(copy.offset); at != older.end()) add(copy.queue, at->second);
+  }
+  const auto key = [](const IndexInput& each) { return MessagePlace{each.run.queue, each.run.first}; };
+  std::ranges::sort(inputs, {}, key);
+  const auto repeated = std::ranges::unique(inputs, {}, key);
+  inputs.erase(repeated.begin(), repeated.end());
   return inputs;
 }
 
@@ -112,6 +129,7 @@ void JournalMap::set_indexed(JournalFile& file, const std::vector<IndexInput>& w
   }
   file.indexed = true;
   file.queues = {};
+  file.copies = {};
 }
 
 base::Result<> JournalMap::add_runs(JournalFile& file, const std::vector<IndexRun>& runs,

@@ -111,6 +111,7 @@ class Recovery {
            {{"file", path(number, journal_index_suffix)}, {"error", loaded.error().text}});
     }
     if (!header) return failed(header.error(), number, 0);
+    made.was_scanned = true;
     JournalScanner scanner(file, *header, journal_header_bytes, size);
     auto more = scanner.next();
     for (; more && *more; more = scanner.next()) TRY_VOID(take_batch(made, scanner, false));
@@ -143,6 +144,7 @@ class Recovery {
       if (!header || header->first_point > expected_) return cut(number, 0);
       TRY(end, end_of(*header, size));
       JournalFile& made = map_.add_file(*header, end);
+      made.was_scanned = true;
       TRY(whole, replay_file(made, *header, file));
       map_.seal(made);
       if (made.bytes == journal_header_bytes)

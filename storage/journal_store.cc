@@ -75,7 +75,7 @@ base::Result<> JournalStore::continue_file(const JournalFileHeader& header) {
   header_ = header;
   file_ = file;
   active_ = &map_.add_file(header_, journal_header_bytes);
-  active_->sealed = active_->indexed = false;
+  active_->sealed = active_->was_scanned = false;
   unsynced_.push_back({header.number, std::make_shared<SyncFile>(std::move(file))});
   tail_.begin_file(header_);
   return {};

@@ -44,6 +44,8 @@ class Life {
     if (!opened) FAIL(opened.error().text);
     world_->check_recovered(promised_);
     world_->check_all_readable();
+    REQUIRE_FALSE(world_->logger.has("damaged"));  // no index or checkpoint, either
+    REQUIRE_FALSE(world_->logger.has("cannot be compacted"));
     written_ = world_->journal->end().value;
     arm();
   }
