@@ -62,6 +62,7 @@ struct Pair {
 
 Pair loopback_pair() {
   const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (listener < 0) die("socket");
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -71,8 +72,10 @@ Pair loopback_pair() {
   getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
   Pair pair;
   pair.theirs = socket(AF_INET, SOCK_STREAM, 0);
+  if (pair.theirs < 0) die("socket");
   if (connect(pair.theirs, reinterpret_cast<sockaddr*>(&address), size) != 0) die("connect");
   pair.ours = accept(listener, nullptr, nullptr);
+  if (pair.ours < 0) die("accept");
   close(listener);
   const int yes = 1;
   setsockopt(pair.ours, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);

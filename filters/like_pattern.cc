@@ -16,7 +16,8 @@ std::optional<LikePattern> LikePattern::compile(std::string_view pattern, std::o
   for (std::size_t i = 0; i < pattern.size(); ++i) {
     const char c = pattern[i];
     if (escape && c == *escape) {
-      if (++i == pattern.size() || (pattern[i] != '%' && pattern[i] != '_' && pattern[i] != *escape))
+      ++i;
+      if (i == pattern.size() || (pattern[i] != '%' && pattern[i] != '_' && pattern[i] != *escape))
         return std::nullopt;
       made.segments_.back().push_back(static_cast<unsigned char>(pattern[i]));
     } else if (c == '%') {

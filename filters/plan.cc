@@ -77,7 +77,7 @@ bool FilterPlan::is_candidate(std::string_view value) const {
 }
 
 SegmentMatch FilterPlan::segment(SegmentFilterReader& reader) const {
-  const SegmentMatch all{SegmentMatch::Kind::all, {}};
+  SegmentMatch all{SegmentMatch::Kind::all, {}};
   if (pass_all_) return all;
   SegmentMatch match;
   if (finite_) {

@@ -40,7 +40,9 @@ bool for_each_range(const EncodedPositions& positions, std::uint32_t limit, F&& 
   switch (positions.form) {
     case PositionsForm::deltas:
       for (std::uint32_t gap = 0; !rest.empty(); ++at) {
-        if (!read_varint(rest, gap) || (at += gap) >= limit) return false;
+        if (!read_varint(rest, gap)) return false;
+        at += gap;
+        if (at >= limit) return false;
         f(static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + 1));
       }
       return true;

@@ -115,7 +115,7 @@ bool SegmentFilterReader::bloom_may_contain(ValueHash hash) {
 }
 
 SegmentMatch SegmentFilterReader::chunks_with(std::string_view value, ValueHash hash) {
-  const SegmentMatch all{SegmentMatch::Kind::all, {}};
+  SegmentMatch all{SegmentMatch::Kind::all, {}};
   if (value.empty() || !bloom_may_contain(hash)) return unknown_chunks();
   if (header_.dictionary_blocks == 0) return all;
   base::ByteView rest;

@@ -16,7 +16,6 @@ namespace {
 using streamproto::Frame;
 using streamproto::Key;
 using streamproto::OffsetSpec;
-using streamproto::ResponseCode;
 
 constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::string_view wanted_value = "KR";

@@ -67,7 +67,7 @@ base::Result<bool> ChunkFinder::stand_in_segment(storage::LogReader& reader,
 
 // Whatever cannot be read or trusted means "all": the chunks' own records decide then.
 ChunkFinder::Match ChunkFinder::match_segment(const storage::LogReader::Segment& segment) const {
-  const Match all{Match::Kind::all, {}};
+  Match all{Match::Kind::all, {}};
   if (!segment.is_sealed) return all;
   if (!segment.info->has_filter_values) {
     filters::ChunkMatch match;

@@ -7,7 +7,8 @@
 
 namespace sluice::runtime {
 
-BackgroundPool::BackgroundPool(std::uint32_t threads, Wakeup& wakeup, std::string name) : wakeup_(wakeup) {
+BackgroundPool::BackgroundPool(std::uint32_t threads, Wakeup& wakeup, const std::string& name)
+    : wakeup_(wakeup) {
   for (std::uint32_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { work_until_stopped(); });
     pthread_setname_np(threads_.back().native_handle(), name.c_str());

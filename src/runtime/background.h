@@ -32,7 +32,7 @@ class BackgroundPool final : public base::Background {
  public:
   static constexpr std::size_t jobs_max = 1024;
 
-  BackgroundPool(std::uint32_t threads, Wakeup& wakeup, std::string name);
+  BackgroundPool(std::uint32_t threads, Wakeup& wakeup, const std::string& name);
   ~BackgroundPool() override;  // finishes the work that was begun or queued; its `done` are dropped
 
   void run(base::Task work, base::Task done) override;

@@ -41,6 +41,7 @@ void Connection::wake() {
 }
 
 bool Connection::wants_input() const {
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): an open connection has its session
   return state_ == State::open && !end_of_input_ && session_->closing() == base::Session::Closing::no &&
          session_->reading();
 }

@@ -142,7 +142,7 @@ void ShardLoop::tick() {
   for (const auto& connection : all) connection->tick(now);
 }
 
-void ShardLoop::adopt(int fd, base::PeerInfo peer, int family, std::shared_ptr<ListenState> origin) {
+void ShardLoop::adopt(int fd, base::PeerInfo peer, int family, const std::shared_ptr<ListenState>& origin) {
   Connection::Socket socket(context_);
   boost::system::error_code error;
   socket.assign(boost::asio::generic::stream_protocol(family, 0), fd, error);

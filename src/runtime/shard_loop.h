@@ -70,7 +70,7 @@ class ShardLoop {
   bool quiet() const;  // no connection, mail or background work is left
 
   // -- for Connection and Listener
-  void adopt(int fd, base::PeerInfo peer, int family, std::shared_ptr<ListenState> origin);
+  void adopt(int fd, base::PeerInfo peer, int family, const std::shared_ptr<ListenState>& origin);
   void add_dirty(std::shared_ptr<Connection> connection) { dirty_.push_back(std::move(connection)); }
   void queue_for_input(std::shared_ptr<Connection> connection);
   void remove(const std::shared_ptr<Connection>& connection);

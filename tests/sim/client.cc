@@ -97,6 +97,10 @@ void Client::receive(base::ByteView bytes) {
   if (link_ == link) input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(used));
 }
 
+void Client::on_consumer_update(std::uint32_t, const ConsumerUpdate&) {
+  world_.fail("{}: a ConsumerUpdate was not expected", name_);
+}
+
 template <class T>
 void Client::on(std::uint32_t correlation, const T& message) {
   if constexpr (T::info.response && T::info.correlated && requires { message.code; }) {
@@ -120,6 +124,8 @@ void Client::on(std::uint32_t correlation, const T& message) {
     }
   } else if constexpr (std::is_same_v<T, MetadataUpdate>) {
     on_stream_gone();
+  } else if constexpr (std::is_same_v<T, ConsumerUpdate>) {
+    on_consumer_update(correlation, message);
   } else if constexpr (std::is_same_v<T, Close>) {
     world_.fail("{}: closed by the node: {}", name_, message.reason);
   } else if constexpr (std::is_same_v<T, CreditResponse>) {

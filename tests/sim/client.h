@@ -39,6 +39,7 @@ class Client : public std::enable_shared_from_this<Client> {
   virtual void on_confirm(std::uint64_t) {}
   virtual void on_refused(std::uint64_t, streamproto::ResponseCode) {}
   virtual void on_stream_gone() {}
+  virtual void on_consumer_update(std::uint32_t correlation, const streamproto::ConsumerUpdate& update);
 
   template <streamproto::Command T>
   void send(const T& message, std::uint32_t correlation = 0, std::uint16_t version = 1) {

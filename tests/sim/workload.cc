@@ -9,6 +9,8 @@ namespace {
 constexpr std::size_t streams_max = 6;
 constexpr std::size_t publishers_max = 8;
 constexpr std::size_t readers_max = 12;
+constexpr std::size_t members_max = 8;
+constexpr int partitions = 3;
 constexpr std::int64_t ms = 1000;  // in us
 
 }  // namespace
@@ -28,6 +30,7 @@ Workload::Workload(World& world, std::uint64_t steps)
 Workload::~Workload() {
   publishers_.clear();
   readers_.clear();
+  members_.clear();
   admin_.reset();
 }
 
@@ -36,6 +39,7 @@ void Workload::run() {
   admin_->connect();
   add_stream();
   add_stream();
+  add_groups();
   world_.after(10 * ms, nobody, [this] { step(); });
   while (steps_left_ > 0 && world_.step()) continue;
   heal();
@@ -51,9 +55,11 @@ void Workload::step() {
   if (kind < 16) return add_stream();
   if (kind < 19) return delete_stream();
   if (kind < 60) return add_publisher();
-  if (kind < 110) return add_reader();
+  if (kind < 100) return add_reader();
+  if (kind < 110) return add_member();
   if (kind < 115 && !readers_.empty()) return world_.dice.pick(readers_)->leave();
   if (kind < 120 && !publishers_.empty()) return world_.dice.pick(publishers_)->leave();
+  if (kind < 124 && !members_.empty()) return world_.dice.pick(members_)->leave();
   publish();
 }
 
@@ -72,7 +78,7 @@ std::shared_ptr<StreamModel> Workload::pick_stream() {
 }
 
 void Workload::add_stream() {
-  if (streams_.size() >= streams_max) return;
+  if (streams_.size() >= streams_max + partitions) return;
   std::string name = fmt::format("stream-{}", ++named_streams_);
   if (!free_names_.empty() && world_.dice.one_in(2)) {
     name = free_names_.back();
@@ -94,7 +100,7 @@ void Workload::add_stream() {
 
 void Workload::delete_stream() {
   const auto stream = pick_stream();
-  if (!stream) return;
+  if (!stream || stream->name.starts_with("fleet")) return;
   world_.note("{} is to be deleted", stream->name);
   stream->ending = true;
   admin_->remove(stream, [this, stream] {
@@ -110,6 +116,29 @@ void Workload::add_publisher() {
   if (!stream || publishers_.size() >= publishers_max) return;
   publishers_.push_back(std::make_shared<Publisher>(*node_, ++clients_, stream, world_.dice.one_in(2)));
   publishers_.back()->connect();
+}
+
+// One group over a superstream and one over a plain stream, both of which stay.
+void Workload::add_groups() {
+  std::vector<std::shared_ptr<StreamModel>> fleet;
+  auto group = std::make_shared<Group>("app", "fleet", std::vector<GroupPlace>{});
+  for (int i = 0; i < partitions; ++i) {
+    fleet.push_back(std::make_shared<StreamModel>(fmt::format("fleet-{}", i), true, false));
+    streams_.push_back(fleet.back());
+    group->places.push_back({.stream = fleet.back()});
+  }
+  auto single = std::make_shared<Group>("single", "", std::vector<GroupPlace>{{.stream = fleet.back()}});
+  groups_ = {std::move(group), std::move(single)};
+  admin_->create_super("fleet", std::move(fleet));
+}
+
+void Workload::add_member() {
+  forget_gone(members_);
+  const auto& group = world_.dice.pick(groups_);
+  if (!group->places.front().stream->created || members_.size() >= members_max) return;
+  members_.push_back(
+      std::make_shared<Member>(*node_, fmt::format("member {} of {}", ++clients_, group->name), group));
+  members_.back()->connect();
 }
 
 Wanted Workload::pick_wanted() {
@@ -219,6 +248,7 @@ void Workload::heal() {
   run_for(20'000);
   forget_gone(publishers_);
   forget_gone(readers_);
+  forget_gone(members_);
   if (!node_->running()) world_.fail("the node does not run");
   if (!admin_->idle()) world_.fail("the administrator still waits for an answer");
   for (const auto& publisher : publishers_) {
@@ -243,11 +273,34 @@ void Workload::check() {
     for (const auto& reader : readers_)
       if (&reader->stream() == &scan->stream()) reader->check(scan->received());
   }
+  check_groups(scans);
+}
+
+void Workload::check_groups(const std::vector<std::shared_ptr<Reader>>& scans) const {
+  for (const auto& group : groups_) {
+    const auto in_group = [&](const auto& member) { return member->is_in(*group); };
+    if (std::none_of(members_.begin(), members_.end(), in_group)) continue;
+    for (const auto& member : members_)
+      if (in_group(member) && !member->joined()) world_.fail("{} has not joined", member->name());
+    for (const GroupPlace& place : group->places) {
+      const std::string& stream = place.stream->name;
+      if (place.active == nullptr) world_.fail("nobody of {} is active in {}", group->name, stream);
+      for (const auto& scan : scans) {
+        if (&scan->stream() != place.stream.get() || scan->received().empty()) continue;
+        const std::uint64_t end = scan->received().rbegin()->first + 1;
+        if (place.next != end)
+          world_.fail("{} stands at {} of {} in {}", group->name, place.next, end, stream);
+      }
+    }
+  }
 }
 
 std::string Workload::summary() const {
-  return fmt::format("{} streams, {} messages, {} starts", streams_.size(), checked_messages_,
-                     node_->starts());
+  std::uint64_t handovers = 0;
+  for (const auto& group : groups_)
+    for (const GroupPlace& place : group->places) handovers += place.handovers;
+  return fmt::format("{} streams, {} messages, {} starts, {} consumers made active", streams_.size(),
+                     checked_messages_, node_->starts(), handovers);
 }
 
 }  // namespace sluice::sim

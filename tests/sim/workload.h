@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/admin.h"
+#include "sim/member.h"
 #include "sim/publisher.h"
 #include "sim/reader.h"
 
@@ -25,6 +26,9 @@ class Workload {
   void delete_stream();
   void add_publisher();
   void add_reader();
+  void add_groups();
+  void add_member();
+  void check_groups(const std::vector<std::shared_ptr<Reader>>& scans) const;
   void publish();
   void make_trouble();
   void restart_within(std::int64_t ms);
@@ -43,6 +47,8 @@ class Workload {
   std::vector<std::shared_ptr<StreamModel>> streams_;
   std::vector<std::shared_ptr<Publisher>> publishers_;
   std::vector<std::shared_ptr<Reader>> readers_;
+  std::vector<std::shared_ptr<Group>> groups_;
+  std::vector<std::shared_ptr<Member>> members_;
   std::vector<std::string> free_names_;  // of deleted streams, to be used again
   std::uint32_t clients_ = 0, named_streams_ = 0;
   std::uint64_t checked_messages_ = 0;

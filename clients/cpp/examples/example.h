@@ -55,14 +55,14 @@ int run(Example example) {
   asio::io_context io{1};
   auto environment = Environment::create(io.get_executor(), options_from_environment());
   int exit_code = 1;
-  asio::co_spawn(io, example(environment), [&](std::exception_ptr error) {
+  asio::co_spawn(io, example(environment), [&](const std::exception_ptr& error) {
     try {
       if (error) std::rethrow_exception(error);
       exit_code = 0;
     } catch (const std::exception& e) {
       std::fprintf(stderr, "%s\n", e.what());
     }
-    asio::co_spawn(io, environment->close(), [&](std::exception_ptr) { io.stop(); });
+    asio::co_spawn(io, environment->close(), [&](const std::exception_ptr&) { io.stop(); });
   });
   io.run();
   return exit_code;
