@@ -151,6 +151,11 @@ void WorkShard::get(base::QueueId id, ConsumerId holder, bool no_ack,
   read_clock();
   queue->idle_since_ms = monotonic_ms_;
   note(*queue);
+  // One event counts one return of a message: what gets and returns repeat in a turn takes several.
+  if (queue->event != nullptr && !queue->event->returned.empty()) {
+    std::erase(with_event_, queue);
+    append_event(*queue);
+  }
   Taken taken;
   Readable readable = Readable::lost;
   while (readable == Readable::lost) readable = take_fresh(*queue, taken);
