@@ -102,6 +102,7 @@ void WorkState::weigh(Taken& taken, std::uint32_t bytes) {
   taken.bytes = bytes;
   totals_.out_bytes += bytes;
   subtract(totals_.ready_bytes, bytes);
+  if (is_known_transient(taken.offset)) rare_->transient_out_bytes += bytes;
 }
 
 void WorkState::put_back(const Taken& taken) {
@@ -112,6 +113,7 @@ void WorkState::put_back(const Taken& taken) {
   ++totals_.ready;
   totals_.ready_bytes += taken.bytes;
   subtract(totals_.out_bytes, taken.bytes);
+  if (is_known_transient(taken.offset)) subtract(rare_->transient_out_bytes, taken.bytes);
 }
 
 Taken WorkState::counted(Taken taken, bool failed) {
@@ -138,6 +140,7 @@ std::uint32_t WorkState::settle(const Taken& taken) {
   if (taken.acquired > 0) forget_counts(taken.offset);
   if (rare_->transient.empty() || !rare_->transient.erase(taken.offset)) return taken.bytes;
   subtract(rare_->transient_bytes, taken.bytes);
+  subtract(rare_->transient_out_bytes, taken.bytes);
   return 0;
 }
 
@@ -145,7 +148,8 @@ WorkEvent::Purge WorkState::purge(std::uint64_t& purged) {
   purged = totals_.ready;
   WorkEvent::Purge event;
   event.below = next_;
-  event.bytes_left = totals_.out_bytes;
+  event.bytes_left =
+      totals_.out_bytes - (rare_ ? std::min(totals_.out_bytes, rare_->transient_out_bytes) : 0);
   OffsetSet out;
   for (Level& each : levels_) {
     each.ready.clear();
@@ -165,7 +169,7 @@ WorkEvent::Purge WorkState::purge(std::uint64_t& purged) {
   keep(rare_->acquired);
   keep(rare_->failed);
   keep(rare_->transient);
-  if (rare_->transient.empty()) rare_->transient_bytes = 0;
+  rare_->transient_bytes = rare_->transient_out_bytes;
   std::erase_if(rare_->counts, [&](const auto& each) { return !out.contains(base::Offset{each.first}); });
   return event;
 }

@@ -114,7 +114,8 @@ class WorkState {
     OffsetSet acquired, failed;                        // at least once
     std::unordered_map<std::uint64_t, Counts> counts;  // unless acquired once and failed at most once
     OffsetSet transient;
-    std::uint64_t transient_bytes = 0;
+    std::uint64_t transient_bytes = 0;      // of these
+    std::uint64_t transient_out_bytes = 0;  // of these, what is out
   };
 
   OffsetSet live() const;
@@ -125,6 +126,9 @@ class WorkState {
   Counts counts_of(base::Offset offset) const;
   void set_counts(base::Offset offset, Counts counts);
   void forget_counts(base::Offset offset);
+  bool is_known_transient(base::Offset offset) const {
+    return rare_ && !rare_->transient.empty() && rare_->transient.contains(offset);
+  }
   bool is_transient(const storage::MessageMeta& meta) const { return !quorum_ && !meta.persistent; }
   void drop_ready(const OffsetRuns& runs);
   void encode_level(const Level& level, base::ByteBuffer& out) const;

@@ -17,7 +17,7 @@
 
 namespace sluice::test {
 
-class WorkWorld final : public queue::WorkListener {
+class WorkWorld : public queue::WorkListener {
  public:
   struct Delivered {
     std::uint64_t consumer = 0, queue = 0, offset = 0;
