@@ -36,11 +36,6 @@ bool password_matches(std::string_view password, std::string_view hash) {
   return given.size() == hash.size() && CRYPTO_memcmp(given.data(), hash.data(), hash.size()) == 0;
 }
 
-// The only patterns that can be stored yet: everything, or nothing.
-bool pattern_matches(std::string_view pattern) {
-  return pattern == ".*";
-}
-
 }  // namespace
 
 std::string hash_password(std::string_view password, std::uint32_t salt) {
@@ -76,6 +71,21 @@ base::Result<> LocalAccess::open_vhost(const Identity& identity, std::string_vie
   return {};
 }
 
+// An empty pattern matches the empty name only, as in RabbitMQ.
+bool LocalAccess::matches(std::string_view pattern, std::string_view resource) const {
+  constexpr std::size_t patterns_max = 1000;
+  if (pattern == ".*") return true;
+  if (pattern.empty()) return resource.empty();
+  auto found = patterns_.find(pattern);
+  if (found == patterns_.end()) {
+    auto made = NamePattern::compile(pattern);
+    if (!made) return false;
+    if (patterns_.size() >= patterns_max) patterns_.clear();
+    found = patterns_.emplace(pattern, std::move(*made)).first;
+  }
+  return found->second.matches(resource);
+}
+
 base::Result<> LocalAccess::check(const Identity& identity, std::string_view vhost, Permission permission,
                                   std::string_view resource) const {
   const auto* record = catalog_.permission(vhost, identity.user);
@@ -91,7 +101,7 @@ base::Result<> LocalAccess::check(const Identity& identity, std::string_view vho
     }
     return {};
   }();
-  if (pattern_matches(pattern)) return {};
+  if (matches(pattern, resource)) return {};
   constexpr std::string_view words[] = {"configure", "write", "read"};
   return base::fail(base::Errc::access_refused,
                     fmt::format("user \"{}\" may not {} \"{:.64}\" in vhost \"{}\"", identity.user,

@@ -4,6 +4,7 @@
 // One per shard, reading that shard's catalog.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,7 @@
 #include "base/ports.h"
 #include "broker/catalog.h"
 #include "broker/metrics.h"
+#include "broker/name_pattern.h"
 #include "broker/options.h"
 #include "broker/types.h"
 
@@ -38,8 +40,11 @@ class LocalAccess final : public AccessControl {
                        std::string_view resource) const override;
 
  private:
+  bool matches(std::string_view pattern, std::string_view resource) const;
+
   const Catalog& catalog_;
   const BrokerOptions& options_;
+  mutable std::map<std::string, NamePattern, std::less<>> patterns_;  // compiled
 };
 
 // 4 bytes of salt, then SHA-256(salt, password): RabbitMQ's rabbit_password_hashing_sha256.

@@ -19,6 +19,7 @@
 
 namespace sluice::broker {
 
+class Administration;
 class Messaging;
 
 class Broker {
@@ -27,6 +28,8 @@ class Broker {
 
   // Work queues and exchanges (messaging.h), for clients of this broker.
   virtual Messaging& messaging() = 0;
+  // What operators ask (administration.h); null: nothing can be asked here.
+  virtual Administration* administration() { return nullptr; }
 
   // -- sessions
 

@@ -4,7 +4,6 @@
 // that shard only.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,23 +11,10 @@
 #include "base/error.h"
 #include "broker/catalog.h"
 #include "broker/messaging.h"
+#include "broker/name_pattern.h"
 #include "broker/types.h"
 
 namespace sluice::broker {
-
-// A user's regular expression, searched for in a name. Matching costs at most a bounded number of steps;
-// above it counts as no match.
-class NamePattern {
- public:
-  static base::Result<NamePattern> compile(std::string_view pattern);
-  bool matches(std::string_view name) const;
-
- private:
-  struct Free {
-    void operator()(void* code) const;
-  };
-  std::unique_ptr<void, Free> code_;
-};
 
 class Policies {
  public:

@@ -20,6 +20,7 @@ ShardBroker::ShardBroker(base::Shard& shard, ShardSet& set)
       access_(catalog_, options_),
       owner_(shard, set),
       messaging_(shard, set, *this),
+      administration_(shard, *this),
       in_flight_(set.shard_count()) {}
 
 ShardBroker::~ShardBroker() = default;
@@ -121,6 +122,23 @@ void ShardBroker::remove_client(ClientId client) {
     drop_consumer(*state, {client.value, state->consumers.begin()->first}, true);
   }
   clients_.remove(client);
+}
+
+std::string ShardBroker::connection_name(ClientId client) const {
+  const auto found = clients_.all().find(client.value);
+  return found == clients_.all().end() ? std::string() : found->second.client->describe().conn_name;
+}
+
+std::size_t ShardBroker::close_connections(const std::function<bool(const ConnectionRow&)>& wanted,
+                                           std::string_view reason) {
+  std::vector<std::uint64_t> found;  // first all, then the calls: they change the list
+  for (const auto& [id, state] : clients_.all()) {
+    if (wanted(state.client->describe())) found.push_back(id);
+  }
+  for (const auto id : found) {
+    if (auto* state = clients_.find(id)) state->client->on_close_requested(reason);
+  }
+  return found.size();
 }
 
 base::Result<Identity> ShardBroker::authenticate(const Credentials& credentials) {

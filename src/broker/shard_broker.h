@@ -21,6 +21,7 @@
 #include "broker/policies.h"
 #include "broker/queue_settings.h"
 #include "broker/router.h"
+#include "broker/shard_administration.h"
 #include "broker/shard_messaging.h"
 #include "broker/shard_set.h"
 #include "broker/stream_owner.h"
@@ -36,6 +37,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
 
   // -- Broker
   Messaging& messaging() override { return messaging_; }
+  Administration* administration() override { return &administration_; }
   ClientId add_client(Client& client) override;
   void remove_client(ClientId client) override;
   base::Result<Identity> authenticate(const Credentials& credentials) override;
@@ -94,8 +96,14 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void on_turn_end() override;
   void on_tick(std::int64_t monotonic_ms) override;
 
-  // -- for declarations
+  // -- for declarations and administration
   const BrokerOptions& options() const { return options_; }
+  base::ShardId shard_id() const { return shard_.id; }
+  std::uint32_t shard_count() const { return set_.shard_count(); }
+  std::string connection_name(ClientId client) const;
+  // Asks the clients whose row is wanted to close; how many.
+  std::size_t close_connections(const std::function<bool(const ConnectionRow&)>& wanted,
+                                std::string_view reason);
   base::ShardId owner_of(base::LogId log) const { return set_.owner_of(log); }
   // Runs the task with the broker of that shard: at once when it is this one, else by mail.
   void ask_shard(base::ShardId to, std::move_only_function<void(ShardBroker&)> task) {
@@ -198,6 +206,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   StreamOwner owner_;
   ClientRegistry clients_;
   ShardMessaging messaging_;
+  ShardAdministration administration_;
   std::unique_ptr<MetadataWriter> writer_;  // shard 0 only
   std::unique_ptr<DiskAlarm> disk_source_;  // shard 0 only
   std::unique_ptr<MemoryAlarm> memory_source_;

@@ -91,6 +91,14 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   // Delayed messages; on shard 0.
   Schedule& schedule() { return *schedule_; }
 
+  // For listings: visit(const Source&).
+  template <class Visit>
+  void for_each_consumer(Visit&& visit) {
+    clients_.for_each_source([&](const Source& source) {
+      if (source.kind == Source::Kind::consumer && !source.cancelled) visit(source);
+    });
+  }
+
   // -- for its parts
   const OwnedQueue* owned_queue(base::QueueId queue) const;
   Router& router();

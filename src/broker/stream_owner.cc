@@ -124,6 +124,11 @@ base::Result<StreamStats> StreamOwner::stats(base::LogId log) {
   return stats;
 }
 
+std::optional<std::string> StreamOwner::down_reason(base::LogId log) {
+  const auto* stream = find(log);
+  return stream ? stream->down_reason() : std::nullopt;
+}
+
 StreamOwner::Counts StreamOwner::counts(base::LogId log) {
   auto* stream = find(log);
   if (!stream) return {};

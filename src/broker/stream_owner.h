@@ -48,6 +48,7 @@ class StreamOwner {
     std::uint64_t messages = 0;
     std::uint32_t readers = 0;
   };
+  std::optional<std::string> down_reason(base::LogId log);
   Counts counts(base::LogId log);  // none of a stream that is gone or down
   base::Result<std::uint64_t> resolve(base::LogId log, const OffsetSpec& spec, filters::FilterPlan plan);
   base::Result<std::uint64_t> sequence(base::LogId log, std::string_view reference);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What operators ask of the broker (sluicectl, the management API) beyond what protocols do: listings over
+// all shards, policies, vhosts, and hands laid on queues and connections. Answers as Broker's. Rights are
+// the caller's question: who may reach this is an administrator.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/field_table.h"
+#include "broker/records.h"
+#include "broker/types.h"
+
+namespace sluice::broker {
+
+// Rows: names of columns are RabbitMQ's (src/http/queue_rows.h).
+struct QueueRow {
+  std::string vhost, name, type;
+  bool durable = true, auto_delete = false, exclusive = false;
+  base::FieldTable arguments, effective_policy_definition;
+  std::string policy, operator_policy;
+  std::string owner;  // connection of an exclusive queue
+  std::uint64_t messages_ready = 0, messages_unacknowledged = 0, messages = 0;
+  std::uint64_t message_bytes_ready = 0, message_bytes_unacknowledged = 0, message_bytes = 0;
+  std::uint64_t published = 0, delivered = 0, acked = 0, redelivered = 0, dropped = 0, dead_lettered = 0;
+  std::uint32_t consumers = 0;
+  std::string state;  // running | down: reason
+  std::uint32_t shard = 0;
+};
+struct ExchangeRow {
+  std::string vhost, name, type;
+  bool durable = true, auto_delete = false, internal = false;
+  base::FieldTable arguments;
+  std::string policy, user;
+};
+struct BindingRow {
+  std::string vhost, source_name, source_kind, destination_name, destination_kind, routing_key;
+  base::FieldTable arguments;
+};
+struct QueueConsumerRow {
+  std::string vhost, queue_name, channel, consumer_tag, activity_status;
+  bool ack_required = true, exclusive = false, active = true;
+  std::uint32_t prefetch_count = 0;
+  base::FieldTable arguments;
+};
+struct VhostRow {
+  std::string name, description, default_queue_type;
+};
+
+class Administration {
+ public:
+  virtual ~Administration() = default;
+
+  virtual void list_queues(std::string vhost, Done<std::vector<QueueRow>> done) = 0;
+  virtual void list_exchanges(std::string vhost, Done<std::vector<ExchangeRow>> done) = 0;
+  virtual void list_bindings(std::string vhost, Done<std::vector<BindingRow>> done) = 0;
+  virtual void list_queue_consumers(std::string vhost, Done<std::vector<QueueConsumerRow>> done) = 0;
+  virtual void list_policies(std::string vhost, std::string_view kind,
+                             Done<std::vector<PolicyRecord>> done) = 0;
+  virtual void list_vhosts(Done<std::vector<VhostRow>> done) = 0;
+
+  virtual void purge_queue(const Identity& who, std::string vhost, std::string name,
+                           Done<std::uint64_t> done) = 0;
+  virtual void delete_queue(const Identity& who, std::string vhost, std::string name, bool if_unused,
+                            bool if_empty, Done<std::uint64_t> done) = 0;
+  virtual void set_policy(PolicyRecord policy, Done<> done) = 0;
+  virtual void clear_policy(std::string vhost, std::string kind, std::string name, Done<> done) = 0;
+  virtual void add_vhost(VhostRecord vhost, Done<> done) = 0;
+  virtual void delete_vhost(std::string name, Done<> done) = 0;
+  // Regular expressions, as RabbitMQ's.
+  virtual void set_permissions(PermissionRecord permission, Done<> done) = 0;
+  // By the name that listings show; not_found when nobody has it.
+  virtual void close_connection(std::string name, std::string reason, Done<> done) = 0;
+};
+
+}  // namespace sluice::broker

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/shard_administration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "broker/policies.h"
+#include "broker/queue_arguments.h"
+#include "broker/shard_broker.h"
+#include "broker/texts.h"
+
+namespace sluice::broker {
+namespace {
+
+// An answer in AMQP's words as one of the broker's.
+template <class T>
+Answer<T> to_answer(Done<T> done) {
+  return [done = std::move(done)](Outcome<T> outcome) mutable {
+    if (outcome) return done(std::move(*outcome));
+    const auto code = outcome.error().code;
+    const auto kind = code == 404   ? base::Errc::not_found
+                      : code == 403 ? base::Errc::access_refused
+                      : code == 405 ? base::Errc::resource_locked
+                      : code == 541 ? base::Errc::internal
+                                    : base::Errc::precondition_failed;
+    done(base::fail(kind, std::move(outcome.error().text)));
+  };
+}
+
+Caller administrator(const Identity& who, std::string vhost) {
+  Caller caller;
+  caller.identity = who;
+  caller.vhost = std::move(vhost);
+  return caller;
+}
+
+QueueRow row_of(const ShardBroker& broker, const QueueRecord& queue) {
+  QueueRow row;
+  row.vhost = queue.vhost;
+  row.name = queue.name;
+  row.type = queue.type;
+  row.durable = queue.durable;
+  row.auto_delete = queue.auto_delete;
+  row.exclusive = queue.exclusive();
+  row.arguments = queue.table_arguments;
+  row.shard = broker.owner_of(queue.log()).value;
+  row.state = "running";
+  const auto& policies = broker.policies();
+  row.effective_policy_definition = policies.definition_of(queue);
+  if (const auto* policy = policies.of_queue(PolicyRecord::user_kind, queue)) row.policy = policy->name;
+  if (const auto* policy = policies.of_queue(PolicyRecord::operator_kind, queue)) {
+    row.operator_policy = policy->name;
+  }
+  return row;
+}
+
+void add_counts(ShardBroker& owner, const QueueRecord& queue, QueueRow& row) {
+  if (queue.is_stream()) {
+    const auto counts = owner.owner().counts(queue.log());
+    row.messages = row.messages_ready = counts.messages;
+    row.consumers = counts.readers;
+    if (const auto why = owner.owner().down_reason(queue.log())) row.state = "down: " + *why;
+    return;
+  }
+  auto& messaging = owner.shard_messaging();
+  if (!messaging.owner().is_open()) return;
+  const auto stats = messaging.owner().queues().stats(base::QueueId{queue.log_id});
+  if (!stats) return;
+  row.messages_ready = stats->ready;
+  row.messages_unacknowledged = stats->unacked;
+  row.messages = stats->ready + stats->unacked;
+  row.message_bytes_ready = stats->ready_bytes;
+  row.message_bytes_unacknowledged = stats->unacked_bytes;
+  row.message_bytes = stats->ready_bytes + stats->unacked_bytes;
+  row.published = stats->published;
+  row.delivered = stats->delivered;
+  row.acked = stats->acked;
+  row.redelivered = stats->redelivered;
+  row.dropped = stats->dropped;
+  row.dead_lettered = stats->dead_lettered;
+  row.consumers = stats->consumers;
+}
+
+}  // namespace
+
+template <class Row>
+void ShardAdministration::visit(ShardBroker& broker, std::uint32_t shard, Round<Row> round) {
+  broker.ask_shard(base::ShardId{shard}, [shard, round = std::move(round)](ShardBroker& there) mutable {
+    round.collect(there, *round.rows);
+    if (shard + 1 < there.shard_count()) return visit<Row>(there, shard + 1, std::move(round));
+    const auto home = round.home;
+    there.ask_shard(home,
+                    [round = std::move(round)](ShardBroker&) mutable { round.done(std::move(round.rows)); });
+  });
+}
+
+base::Result<> ShardAdministration::check_vhost(std::string_view vhost) const {
+  if (broker_.catalog().vhost(vhost)) return {};
+  return base::fail(base::Errc::not_found, fmt::format("there is no vhost '{}'", vhost));
+}
+
+// -- listings
+
+void ShardAdministration::list_queues(std::string vhost, Done<std::vector<QueueRow>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  auto collect = [vhost](ShardBroker& there, std::vector<QueueRow>& rows) {
+    there.catalog().for_each_queue([&](const QueueRecord& queue) {
+      if (queue.vhost != vhost || there.owner_of(queue.log()) != there.shard_id()) return;
+      auto& row = rows.emplace_back(row_of(there, queue));
+      add_counts(there, queue, row);
+      if (queue.exclusive()) row.owner = std::to_string(queue.exclusive_owner);
+    });
+  };
+  auto finish = [done = std::move(done)](base::Result<std::vector<QueueRow>>&& rows) mutable {
+    if (rows) std::ranges::sort(*rows, {}, &QueueRow::name);
+    done(std::move(rows));
+  };
+  visit<QueueRow>(broker_, 0, {shard_.id, {}, std::move(finish), std::move(collect)});
+}
+
+void ShardAdministration::list_exchanges(std::string vhost, Done<std::vector<ExchangeRow>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  std::vector<ExchangeRow> rows;
+  auto& standard = rows.emplace_back();
+  standard.vhost = vhost;
+  standard.type = "direct";
+  broker_.catalog().for_each<ExchangeRecord>([&](const ExchangeRecord& exchange) {
+    if (exchange.vhost != vhost) return;
+    auto& row = rows.emplace_back();
+    row.vhost = exchange.vhost;
+    row.name = exchange.name;
+    row.type = exchange.type;
+    row.durable = exchange.durable;
+    row.auto_delete = exchange.auto_delete;
+    row.internal = exchange.internal;
+    row.arguments = exchange.table_arguments;
+    row.user = exchange.owner;
+    const auto* policy = broker_.policies().of_exchange(PolicyRecord::user_kind, exchange);
+    if (policy) row.policy = policy->name;
+  });
+  done(std::move(rows));
+}
+
+void ShardAdministration::list_bindings(std::string vhost, Done<std::vector<BindingRow>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  std::vector<BindingRow> rows;
+  broker_.catalog().for_each_queue([&](const QueueRecord& queue) {
+    if (queue.vhost == vhost) rows.push_back({vhost, "", "exchange", queue.name, "queue", queue.name, {}});
+  });
+  broker_.catalog().for_each<BindingRecord>([&](const BindingRecord& binding) {
+    if (binding.vhost != vhost) return;
+    auto& row = rows.emplace_back(BindingRow{vhost, binding.source, "exchange", binding.destination,
+                                             binding.to_exchange ? "exchange" : "queue", binding.routing_key,
+                                             binding.table_arguments});
+    if (binding.partition_order >= 0) row.arguments.set("x-stream-partition-order", binding.partition_order);
+  });
+  done(std::move(rows));
+}
+
+void ShardAdministration::list_queue_consumers(std::string vhost, Done<std::vector<QueueConsumerRow>> done) {
+  auto collect = [vhost](ShardBroker& there, std::vector<QueueConsumerRow>& rows) {
+    std::unordered_map<base::QueueId, const QueueRecord*> queues;
+    there.catalog().for_each_queue([&](const QueueRecord& queue) {
+      if (queue.vhost == vhost) queues.emplace(base::QueueId{queue.log_id}, &queue);
+    });
+    there.shard_messaging().for_each_consumer([&](const Source& source) {
+      const auto queue = queues.find(source.queue);
+      if (queue == queues.end()) return;
+      auto& row = rows.emplace_back();
+      row.vhost = vhost;
+      row.queue_name = queue->second->name;
+      row.channel =
+          fmt::format("{} ({})", there.connection_name(source.client->caller.client), source.channel);
+      row.consumer_tag = source.tag;
+      row.ack_required = !source.no_ack;
+      row.exclusive = source.exclusive;
+      row.active = source.active;
+      row.activity_status = !source.active ? "waiting" : source.single_active ? "single_active" : "up";
+      row.prefetch_count = source.prefetch;
+      row.arguments = source.arguments;
+    });
+  };
+  visit<QueueConsumerRow>(broker_, 0, {shard_.id, {}, std::move(done), std::move(collect)});
+}
+
+void ShardAdministration::list_policies(std::string vhost, std::string_view kind,
+                                        Done<std::vector<PolicyRecord>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  std::vector<PolicyRecord> rows;
+  broker_.catalog().for_each<PolicyRecord>([&](const PolicyRecord& policy) {
+    if (policy.vhost == vhost && policy.kind == kind) rows.push_back(policy);
+  });
+  done(std::move(rows));
+}
+
+void ShardAdministration::list_vhosts(Done<std::vector<VhostRow>> done) {
+  std::vector<VhostRow> rows;
+  broker_.catalog().for_each<VhostRecord>([&](const VhostRecord& vhost) {
+    rows.push_back(
+        {vhost.name, vhost.description,
+         vhost.default_queue_type.empty() ? broker_.options().default_queue_type : vhost.default_queue_type});
+  });
+  done(std::move(rows));
+}
+
+// -- changes
+
+void ShardAdministration::purge_queue(const Identity& who, std::string vhost, std::string name,
+                                      Done<std::uint64_t> done) {
+  broker_.messaging().purge_queue(administrator(who, std::move(vhost)), std::move(name),
+                                  to_answer(std::move(done)));
+}
+
+void ShardAdministration::delete_queue(const Identity& who, std::string vhost, std::string name,
+                                       bool if_unused, bool if_empty, Done<std::uint64_t> done) {
+  if (!broker_.catalog().queue(vhost, name)) {
+    return done(std::unexpected(no_such_queue(vhost, name).error()));
+  }
+  broker_.messaging().delete_queue(administrator(who, std::move(vhost)), std::move(name), if_unused, if_empty,
+                                   to_answer(std::move(done)));
+}
+
+void ShardAdministration::set_policy(PolicyRecord policy, Done<> done) {
+  if (auto fits = check_policy(policy); !fits) return done(std::move(fits));
+  broker_.send_command(SetPolicy{std::move(policy)}, std::move(done));
+}
+
+void ShardAdministration::clear_policy(std::string vhost, std::string kind, std::string name, Done<> done) {
+  broker_.send_command(ClearPolicy{std::move(vhost), std::move(kind), std::move(name)}, std::move(done));
+}
+
+void ShardAdministration::add_vhost(VhostRecord vhost, Done<> done) {
+  if (vhost.name.empty()) return done(precondition("a vhost needs a name"));
+  if (!vhost.default_queue_type.empty() && !is_queue_type(vhost.default_queue_type)) {
+    return done(precondition(fmt::format("'{}' is no queue type", vhost.default_queue_type)));
+  }
+  if (broker_.catalog().vhost(vhost.name)) return done({});
+  vhost.created_at_ms = shard_.clock.wall_ms();
+  broker_.send_command(PutVhost{std::move(vhost)}, std::move(done));
+}
+
+void ShardAdministration::delete_vhost(std::string name, Done<> done) {
+  broker_.send_command(
+      DeleteVhost{name}, [this, name, done = std::move(done)](base::Result<> result) mutable {
+        if (!result) return done(std::move(result));
+        auto close = [name](ShardBroker& there, std::vector<int>&) {
+          there.close_connections([&](const ConnectionRow& row) { return row.vhost == name; },
+                                  fmt::format("vhost '{}' is deleted", name));
+        };
+        visit<int>(broker_, 0,
+                   {shard_.id, {}, [done = std::move(done)](base::Result<std::vector<int>>&&) mutable { done({}); }, std::move(close)});
+      });
+}
+
+void ShardAdministration::set_permissions(PermissionRecord permission, Done<> done) {
+  if (auto known = check_vhost(permission.vhost); !known) return done(std::move(known));
+  if (!broker_.catalog().user(permission.user)) {
+    return done(base::fail(base::Errc::not_found, fmt::format("there is no user '{}'", permission.user)));
+  }
+  for (const auto* pattern : {&permission.configure, &permission.write, &permission.read}) {
+    if (auto made = NamePattern::compile(*pattern); !made) return done(std::unexpected(made.error()));
+  }
+  broker_.send_command(PutPermission{std::move(permission)}, std::move(done));
+}
+
+void ShardAdministration::close_connection(std::string name, std::string reason, Done<> done) {
+  auto close = [name, reason = std::move(reason)](ShardBroker& there, std::vector<int>& closed) {
+    const auto count =
+        there.close_connections([&](const ConnectionRow& row) { return row.conn_name == name; }, reason);
+    closed.insert(closed.end(), count, 0);
+  };
+  auto finish = [name, done = std::move(done)](base::Result<std::vector<int>>&& closed) mutable {
+    if (closed && !closed->empty()) return done({});
+    done(base::fail(base::Errc::not_found, fmt::format("there is no connection '{}'", name)));
+  };
+  visit<int>(broker_, 0, {shard_.id, {}, std::move(finish), std::move(close)});
+}
+
+}  // namespace sluice::broker

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Administration as one shard answers it: from its own catalog copy where that is enough, else by a round
+// over the shards. Owned by the shard's ShardBroker, used on its shard only.
+#pragma once
+
+#include <functional>
+
+#include "base/ports.h"
+#include "broker/administration.h"
+
+namespace sluice::broker {
+
+class ShardBroker;
+
+class ShardAdministration final : public Administration {
+ public:
+  ShardAdministration(base::Shard& shard, ShardBroker& broker) : shard_(shard), broker_(broker) {}
+
+  void list_queues(std::string vhost, Done<std::vector<QueueRow>> done) override;
+  void list_exchanges(std::string vhost, Done<std::vector<ExchangeRow>> done) override;
+  void list_bindings(std::string vhost, Done<std::vector<BindingRow>> done) override;
+  void list_queue_consumers(std::string vhost, Done<std::vector<QueueConsumerRow>> done) override;
+  void list_policies(std::string vhost, std::string_view kind, Done<std::vector<PolicyRecord>> done) override;
+  void list_vhosts(Done<std::vector<VhostRow>> done) override;
+  void purge_queue(const Identity& who, std::string vhost, std::string name,
+                   Done<std::uint64_t> done) override;
+  void delete_queue(const Identity& who, std::string vhost, std::string name, bool if_unused, bool if_empty,
+                    Done<std::uint64_t> done) override;
+  void set_policy(PolicyRecord policy, Done<> done) override;
+  void clear_policy(std::string vhost, std::string kind, std::string name, Done<> done) override;
+  void add_vhost(VhostRecord vhost, Done<> done) override;
+  void delete_vhost(std::string name, Done<> done) override;
+  void set_permissions(PermissionRecord permission, Done<> done) override;
+  void close_connection(std::string name, std::string reason, Done<> done) override;
+
+ private:
+  // Visits all shards, collect(broker, rows), and comes back with the rows.
+  template <class Row>
+  struct Round {
+    base::ShardId home;
+    base::Result<std::vector<Row>> rows;
+    Done<std::vector<Row>> done;
+    std::move_only_function<void(ShardBroker&, std::vector<Row>&)> collect;
+  };
+  template <class Row>
+  static void visit(ShardBroker& broker, std::uint32_t shard, Round<Row> round);
+  base::Result<> check_vhost(std::string_view vhost) const;
+
+  base::Shard& shard_;
+  ShardBroker& broker_;
+};
+
+}  // namespace sluice::broker
