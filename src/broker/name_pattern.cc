@@ -40,7 +40,7 @@ base::Result<NamePattern> NamePattern::compile(std::string_view pattern) {
     PCRE2_UCHAR text[128] = {};
     pcre2_get_error_message(error, text, sizeof text);
     return base::fail(base::Errc::precondition_failed,
-                      fmt::format("the pattern '{}' is no regular expression: {} at {}", pattern,
+                      fmt::format("pattern should be regular expression but is invalid: {{\"{}\",{}}}",
                                   reinterpret_cast<const char*>(text), at));
   }
   NamePattern made;

@@ -38,7 +38,30 @@ class Commands {
   void on(const ListStreamTracking::Request& request, Rows<broker::TrackingRow> done);
   void on(const ResetOffset::Request& request, Rows<NoRow> done);
 
+  // queue_commands.cc
+  void on(const ListQueues::Request& request, Rows<broker::QueueRow> done);
+  void on(const ListExchanges::Request& request, Rows<broker::ExchangeRow> done);
+  void on(const ListBindings::Request& request, Rows<broker::BindingRow> done);
+  void on(const ListConsumers::Request& request, Rows<broker::QueueConsumerRow> done);
+  void on(const ListConnections::Request& request, Rows<AnyConnectionRow> done);
+  void on(const ListChannels::Request& request, Rows<NamedChannelRow> done);
+  void on(const PurgeQueue::Request& request, Rows<NoRow> done);
+  void on(const DeleteQueue::Request& request, Rows<NoRow> done);
+  void on(const CloseConnection::Request& request, Rows<NoRow> done);
+  void on(const SetPolicy::Request& request, Rows<NoRow> done);
+  void on(const ListPolicies::Request& request, Rows<broker::PolicyRecord> done);
+  void on(const ClearPolicy::Request& request, Rows<NoRow> done);
+  void on(const SetOperatorPolicy::Request& request, Rows<NoRow> done);
+  void on(const ListOperatorPolicies::Request& request, Rows<broker::PolicyRecord> done);
+  void on(const ClearOperatorPolicy::Request& request, Rows<NoRow> done);
+  void on(const AddVhost::Request& request, Rows<NoRow> done);
+  void on(const DeleteVhost::Request& request, Rows<NoRow> done);
+  void on(const ListVhosts::Request& request, Rows<broker::VhostRow> done);
+  void on(const SetPermissions::Request& request, Rows<NoRow> done);
+
  private:
+  void set_policy(std::string_view kind, const PolicyRequest& request, Rows<NoRow> done);
+
   const Node& node_;
   broker::Broker& broker_;
 };

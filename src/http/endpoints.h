@@ -8,45 +8,11 @@
 
 #include <array>
 
+#include "http/queue_endpoints.h"
+#include "http/request_parts.h"
 #include "http/rows.h"
 
 namespace sluice::http {
-
-struct Positional {};  // trait of a request's field: an argument without a name, required
-struct Required {};    // trait of a request's field: an option that must be given
-
-enum class Shape : std::uint8_t { none, one, list };  // what the answer is: nothing, one row, rows
-
-struct NoRequest {
-  static constexpr auto fields() { return std::tuple<>{}; }
-};
-struct NoRow {
-  static constexpr auto fields() { return std::tuple<>{}; }
-};
-struct VhostRequest {
-  std::string vhost = "/";
-  static constexpr auto fields() {
-    return std::tuple{base::field("vhost", &VhostRequest::vhost, "virtual host")};
-  }
-};
-struct StreamRequest {
-  std::string stream;
-  std::string vhost = "/";
-  static constexpr auto fields() {
-    return std::tuple{base::field("stream", &StreamRequest::stream, "name of the stream", Positional{}),
-                      base::field("vhost", &StreamRequest::vhost, "virtual host")};
-  }
-};
-struct ReferenceRequest {
-  std::string stream, reference;
-  std::string vhost = "/";
-  static constexpr auto fields() {
-    using R = ReferenceRequest;
-    return std::tuple{base::field("stream", &R::stream, "name of the stream", Required{}),
-                      base::field("reference", &R::reference, "name of the consumer or group", Required{}),
-                      base::field("vhost", &R::vhost, "virtual host")};
-  }
-};
 
 // Arguments a stream can be created with, as in RabbitMQ's CLI; empty: not given.
 struct StreamSettings {
@@ -306,10 +272,14 @@ struct ResetOffset {
 
 template <class... E>
 struct EndpointList {};
-using Endpoints = EndpointList<Status, Ping, Version, Environment, ListStreams, StreamStatus, AddStream,
-                               DeleteStream, AddSuperStream, DeleteSuperStream, ListStreamConnections,
-                               ListStreamPublishers, ListStreamConsumers, ListStreamConsumerGroups,
-                               ListStreamGroupConsumers, ListStreamTracking, ResetOffset>;
+using Endpoints =
+    EndpointList<Status, Ping, Version, Environment, ListStreams, StreamStatus, AddStream, DeleteStream,
+                 AddSuperStream, DeleteSuperStream, ListStreamConnections, ListStreamPublishers,
+                 ListStreamConsumers, ListStreamConsumerGroups, ListStreamGroupConsumers, ListStreamTracking,
+                 ResetOffset, ListQueues, ListExchanges, ListBindings, ListConsumers, ListConnections,
+                 ListChannels, PurgeQueue, DeleteQueue, CloseConnection, SetPolicy, ListPolicies, ClearPolicy,
+                 SetOperatorPolicy, ListOperatorPolicies, ClearOperatorPolicy, AddVhost, DeleteVhost,
+                 ListVhosts, SetPermissions>;
 
 template <class F, class... E>
 void for_each_endpoint(EndpointList<E...>, F&& f) {

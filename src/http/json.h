@@ -15,6 +15,7 @@
 
 #include "base/described.h"
 #include "base/error.h"
+#include "base/field_table.h"
 
 namespace sluice::http {
 
@@ -32,9 +33,15 @@ constexpr void for_each_field_of(F&& f) {
   std::apply([&](const auto&... each) { (f(each), ...); }, Description<T>::fields());
 }
 
+// A field table as an object, and back: whole numbers are 64 bits wide, lists and objects nest.
+boost::json::value table_to_json(const base::FieldTable& table);
+base::Result<base::FieldTable> table_from_json(const boost::json::value& value);
+
 template <class T>
 boost::json::value to_json(const T& value) {
-  if constexpr (std::is_same_v<T, bool> || std::is_integral_v<T>) {
+  if constexpr (std::is_same_v<T, base::FieldTable>) {
+    return table_to_json(value);
+  } else if constexpr (std::is_same_v<T, bool> || std::is_integral_v<T>) {
     return boost::json::value(value);
   } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
     return boost::json::value(std::string_view(value));

@@ -9,7 +9,8 @@
 
 namespace sluice::http {
 
-struct Shown {};  // trait of a column: printed by default
+struct Shown {};   // trait of a column: printed by default
+struct AsJson {};  // trait of a column: a table shows it as JSON
 
 template <>
 struct Description<broker::ConnectionRow> {

@@ -30,13 +30,20 @@ Argument argument_of(const base::Field<Struct, Member, Traits...>& field) {
   return argument;
 }
 
+template <class Struct, class Member, class... Traits>
+CellForm form_of(const base::Field<Struct, Member, Traits...>& field) {
+  if (has_trait<http::AsJson>(field)) return CellForm::json;
+  return std::is_same_v<Member, base::FieldTable> ? CellForm::terms : CellForm::plain;
+}
+
 template <class E>
 Command command_of() {
-  Command command{E::name, E::doc, E::shape, {}, {}};
+  Command command{E::name, E::doc, {}, E::shape, {}, {}};
+  if constexpr (requires { E::intro; }) command.intro = E::intro;
   http::for_each_field_of<typename E::Request>(
       [&](const auto& field) { command.arguments.push_back(argument_of(field)); });
   http::for_each_field_of<typename E::Row>([&](const auto& field) {
-    command.columns.push_back({field.name, field.doc, has_trait<http::Shown>(field)});
+    command.columns.push_back({field.name, field.doc, has_trait<http::Shown>(field), form_of(field)});
   });
   return command;
 }

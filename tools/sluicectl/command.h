@@ -22,13 +22,18 @@ struct Argument {
   std::string option_name() const;  // max-length-bytes
 };
 
+// How a table shows a cell: tables of arguments as rabbitmqctl does ([{"x-max-length",10}]), or as JSON.
+enum class CellForm : std::uint8_t { plain, terms, json };
+
 struct Column {
   std::string_view name, doc;
   bool shown = false;
+  CellForm form = CellForm::plain;
 };
 
 struct Command {
   std::string_view name, doc;
+  std::string_view intro;  // of what is printed first; {name} stands for an argument; empty: made of the name
   sluice::http::Shape shape = sluice::http::Shape::none;
   std::vector<Argument> arguments;
   std::vector<Column> columns;

@@ -45,13 +45,22 @@ std::string default_data_dir() {
   return from_environment != nullptr ? from_environment : std::string(sluice::http::default_data_dir);
 }
 
+std::string short_and_long(const Argument& argument) {
+  constexpr auto short_names = std::to_array<std::pair<std::string_view, std::string_view>>(
+      {{"vhost", "p,"}, {"if_empty", "e,"}, {"if_unused", "u,"}});
+  for (const auto& [name, prefix] : short_names) {
+    if (argument.name == name) return std::string(prefix) + argument.option_name();
+  }
+  return argument.option_name();
+}
+
 cxxopts::Options options_of(const Command& command) {
   cxxopts::Options options(command.usage(), std::string(command.doc) + ".\n");
   options.custom_help("").positional_help("");
   auto add = options.add_options();
   for (const Argument& each : command.arguments) {
     if (each.positional) continue;
-    const std::string name = each.name == "vhost" ? "p,vhost" : each.option_name();
+    const std::string name = short_and_long(each);
     if (each.type == ArgumentType::flag) {
       add(name, std::string(each.doc));
     } else {
@@ -175,10 +184,29 @@ Formatter formatter_of(const std::string& name) {
   throw UsageError(fmt::format("'{}' is no formatter; there are table, pretty_table, csv and json", name));
 }
 
+// The command's own line with its arguments in the places of their names.
+std::string filled(std::string_view intro, const Command& command, const boost::json::object& arguments) {
+  std::string text(intro);
+  for (const Argument& each : command.arguments) {
+    const auto place = text.find("{" + each.name + "}");
+    if (place == std::string::npos) continue;
+    const boost::json::value* value = arguments.if_contains(each.name);
+    std::string shown = each.name == "vhost" ? "/" : each.type == ArgumentType::number ? "0" : "";
+    if (value != nullptr && value->is_string()) {
+      shown = std::string_view(value->get_string());
+    } else if (value != nullptr) {
+      shown = boost::json::serialize(*value);
+    }
+    text.replace(place, each.name.size() + 2, shown);
+  }
+  return text + "\n";
+}
+
 // "Listing streams ...", "Adding super stream x ..."
 std::string first_line(const Command& command, const boost::json::object& arguments) {
   constexpr auto verbs = std::to_array<std::pair<std::string_view, std::string_view>>(
       {{"list_", "Listing "}, {"add_", "Adding "}, {"delete_", "Deleting "}, {"reset_", "Resetting "}});
+  if (!command.intro.empty()) return filled(command.intro, command, arguments);
   for (const auto& [prefix, verb] : verbs) {
     if (!command.name.starts_with(prefix)) continue;
     std::string text = std::string(verb) + std::string(command.name.substr(prefix.size()));

@@ -33,6 +33,31 @@ std::string cell_text(const json::value* value) {
   return json::serialize(*value);
 }
 
+std::string term_text(const json::value& value) {
+  if (value.is_object()) {
+    std::string text;
+    for (const auto& each : value.get_object()) {
+      text += (text.empty() ? "{" : ",{") + json::serialize(json::value(each.key())) + "," +
+              term_text(each.value()) + "}";
+    }
+    return "[" + text + "]";
+  }
+  if (value.is_array()) {
+    std::string text;
+    for (const json::value& each : value.get_array()) text += (text.empty() ? "" : ",") + term_text(each);
+    return "[" + text + "]";
+  }
+  return json::serialize(value);
+}
+
+std::string cell_text(const Command& command, const std::string& column, const json::object& row) {
+  const json::value* value = row.if_contains(column);
+  const auto found = std::ranges::find(command.columns, column, &Column::name);
+  const CellForm form = found == command.columns.end() ? CellForm::plain : found->form;
+  if (value == nullptr || form == CellForm::plain) return cell_text(value);
+  return form == CellForm::json ? json::serialize(*value) : term_text(*value);
+}
+
 std::vector<std::string> chosen_columns(const Command& command, const OutputOptions& options) {
   if (!options.columns.empty()) return options.columns;
   std::vector<std::string> columns;
@@ -102,14 +127,13 @@ std::string format_reply(const Command& command, const json::value& reply, const
   Table table;
   if (command.shape == sluice::http::Shape::one) {
     for (const std::string& column : columns) {
-      table.push_back({column, cell_text(reply.as_object().if_contains(column))});
+      table.push_back({column, cell_text(command, column, reply.as_object())});
     }
   } else {
     if (options.headers) table.push_back(columns);
     for (const json::value& row : reply.as_array()) {
       auto& cells = table.emplace_back();
-      for (const std::string& column : columns)
-        cells.push_back(cell_text(row.as_object().if_contains(column)));
+      for (const std::string& column : columns) cells.push_back(cell_text(command, column, row.as_object()));
     }
   }
   switch (options.formatter) {

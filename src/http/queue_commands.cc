@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of queue_endpoints.h.
+#include <fmt/format.h>
+
+#include "http/commands.h"
+
+namespace sluice::http {
+namespace {
+
+template <class T>
+broker::Done<T> no_rows(Rows<NoRow> done) {
+  return [done = std::move(done)](base::Result<T> outcome) mutable {
+    if (outcome) {
+      done(std::vector<NoRow>{});
+    } else {
+      done(std::unexpected(std::move(outcome).error()));
+    }
+  };
+}
+
+// Rows under names of their own.
+template <class To, class From>
+Rows<From> renamed(Rows<To> done) {
+  return [done = std::move(done)](base::Result<std::vector<From>> rows) mutable {
+    if (!rows) return done(std::unexpected(std::move(rows).error()));
+    std::vector<To> made;
+    for (auto& row : *rows) made.emplace_back(std::move(row));
+    done(std::move(made));
+  };
+}
+
+}  // namespace
+
+void Commands::on(const ListQueues::Request& request, Rows<broker::QueueRow> done) {
+  broker_.administration()->list_queues(request.vhost, std::move(done));
+}
+void Commands::on(const ListExchanges::Request& request, Rows<broker::ExchangeRow> done) {
+  broker_.administration()->list_exchanges(request.vhost, std::move(done));
+}
+void Commands::on(const ListBindings::Request& request, Rows<broker::BindingRow> done) {
+  broker_.administration()->list_bindings(request.vhost, std::move(done));
+}
+void Commands::on(const ListConsumers::Request& request, Rows<broker::QueueConsumerRow> done) {
+  broker_.administration()->list_queue_consumers(request.vhost, std::move(done));
+}
+void Commands::on(const ListConnections::Request&, Rows<AnyConnectionRow> done) {
+  broker_.list_connections(renamed<AnyConnectionRow, broker::ConnectionRow>(std::move(done)));
+}
+void Commands::on(const ListChannels::Request&, Rows<NamedChannelRow> done) {
+  broker_.list_channels(renamed<NamedChannelRow, broker::ChannelRow>(std::move(done)));
+}
+
+void Commands::on(const PurgeQueue::Request& request, Rows<NoRow> done) {
+  broker_.administration()->purge_queue(node_.administrator, request.vhost, request.queue,
+                                        no_rows<std::uint64_t>(std::move(done)));
+}
+void Commands::on(const DeleteQueue::Request& request, Rows<NoRow> done) {
+  broker_.administration()->delete_queue(node_.administrator, request.vhost, request.queue, request.if_unused,
+                                         request.if_empty, no_rows<std::uint64_t>(std::move(done)));
+}
+void Commands::on(const CloseConnection::Request& request, Rows<NoRow> done) {
+  broker_.administration()->close_connection(request.pid, request.reason, no_rows<void>(std::move(done)));
+}
+
+void Commands::set_policy(std::string_view kind, const PolicyRequest& request, Rows<NoRow> done) {
+  boost::system::error_code error;
+  const auto definition = boost::json::parse(request.definition, error);
+  if (error) {
+    return done(
+        base::fail(base::Errc::malformed, fmt::format("the definition is no JSON: {}", error.message())));
+  }
+  auto table = table_from_json(definition);
+  if (!table) return done(std::unexpected(table.error()));
+  broker::PolicyRecord policy;
+  policy.vhost = request.vhost;
+  policy.kind = kind;
+  policy.name = request.name;
+  policy.pattern = request.pattern;
+  policy.apply_to = request.apply_to;
+  policy.priority = request.priority;
+  policy.definition = std::move(*table);
+  broker_.administration()->set_policy(std::move(policy), no_rows<void>(std::move(done)));
+}
+void Commands::on(const SetPolicy::Request& request, Rows<NoRow> done) {
+  set_policy(broker::PolicyRecord::user_kind, request, std::move(done));
+}
+void Commands::on(const SetOperatorPolicy::Request& request, Rows<NoRow> done) {
+  set_policy(broker::PolicyRecord::operator_kind, request, std::move(done));
+}
+void Commands::on(const ListPolicies::Request& request, Rows<broker::PolicyRecord> done) {
+  broker_.administration()->list_policies(request.vhost, broker::PolicyRecord::user_kind, std::move(done));
+}
+void Commands::on(const ListOperatorPolicies::Request& request, Rows<broker::PolicyRecord> done) {
+  broker_.administration()->list_policies(request.vhost, broker::PolicyRecord::operator_kind,
+                                          std::move(done));
+}
+void Commands::on(const ClearPolicy::Request& request, Rows<NoRow> done) {
+  broker_.administration()->clear_policy(request.vhost, std::string(broker::PolicyRecord::user_kind),
+                                         request.name, no_rows<void>(std::move(done)));
+}
+void Commands::on(const ClearOperatorPolicy::Request& request, Rows<NoRow> done) {
+  broker_.administration()->clear_policy(request.vhost, std::string(broker::PolicyRecord::operator_kind),
+                                         request.name, no_rows<void>(std::move(done)));
+}
+
+void Commands::on(const AddVhost::Request& request, Rows<NoRow> done) {
+  broker::VhostRecord vhost;
+  vhost.name = request.vhost;
+  vhost.description = request.description;
+  vhost.default_queue_type = request.default_queue_type;
+  broker_.administration()->add_vhost(std::move(vhost), no_rows<void>(std::move(done)));
+}
+void Commands::on(const DeleteVhost::Request& request, Rows<NoRow> done) {
+  broker_.administration()->delete_vhost(request.vhost, no_rows<void>(std::move(done)));
+}
+void Commands::on(const ListVhosts::Request&, Rows<broker::VhostRow> done) {
+  broker_.administration()->list_vhosts(std::move(done));
+}
+void Commands::on(const SetPermissions::Request& request, Rows<NoRow> done) {
+  broker_.administration()->set_permissions(
+      {request.vhost, request.user, request.configure, request.write, request.read},
+      no_rows<void>(std::move(done)));
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operator's commands for queues, exchanges, connections, policies and vhosts, named and shaped as
+// rabbitmqctl's. Part of the list in endpoints.h, which says how a command is declared. `intro` is the line
+// that the CLI prints first; names in braces are the request's fields.
+#pragma once
+
+#include "http/queue_rows.h"
+#include "http/request_parts.h"
+
+namespace sluice::http {
+
+struct ListQueues {
+  static constexpr std::string_view name = "list_queues", doc = "Lists queues and their properties",
+                                    intro = "Listing queues for vhost {vhost} ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : VhostRequest {};
+  using Row = broker::QueueRow;
+};
+struct ListExchanges {
+  static constexpr std::string_view name = "list_exchanges", doc = "Lists exchanges",
+                                    intro = "Listing exchanges for vhost {vhost} ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : VhostRequest {};
+  using Row = broker::ExchangeRow;
+};
+struct ListBindings {
+  static constexpr std::string_view name = "list_bindings", doc = "Lists all bindings of a vhost",
+                                    intro = "Listing bindings for vhost {vhost}...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : VhostRequest {};
+  using Row = broker::BindingRow;
+};
+struct ListConsumers {
+  static constexpr std::string_view name = "list_consumers", doc = "Lists the consumers of queues",
+                                    intro = "Listing consumers in vhost {vhost} ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : VhostRequest {};
+  using Row = broker::QueueConsumerRow;
+};
+struct ListConnections {
+  static constexpr std::string_view name = "list_connections", doc = "Lists connections of all protocols",
+                                    intro = "Listing connections ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : NoRequest {};
+  using Row = AnyConnectionRow;
+};
+struct ListChannels {
+  static constexpr std::string_view name = "list_channels", doc = "Lists the channels of AMQP connections",
+                                    intro = "Listing channels ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : NoRequest {};
+  using Row = NamedChannelRow;
+};
+
+struct QueueRequest {
+  std::string queue;
+  std::string vhost = "/";
+  static constexpr auto fields() {
+    return std::tuple{base::field("queue", &QueueRequest::queue, "name of the queue", Positional{}),
+                      base::field("vhost", &QueueRequest::vhost, "virtual host")};
+  }
+};
+struct PurgeQueue {
+  static constexpr std::string_view name = "purge_queue", doc = "Removes all ready messages of a queue",
+                                    intro = "Purging queue '{queue}' in vhost '{vhost}' ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request : QueueRequest {};
+  using Row = NoRow;
+};
+struct DeleteQueue {
+  static constexpr std::string_view name = "delete_queue", doc = "Deletes a queue",
+                                    intro = "Deleting queue '{queue}' on vhost '{vhost}' ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string queue;
+    std::string vhost = "/";
+    bool if_empty = false, if_unused = false;
+    static constexpr auto fields() {
+      using base::field;
+      return std::tuple{field("queue", &Request::queue, "name of the queue", Positional{}),
+                        field("vhost", &Request::vhost, "virtual host"),
+                        field("if_empty", &Request::if_empty, "only when it has no messages"),
+                        field("if_unused", &Request::if_unused, "only when it has no consumers")};
+    }
+  };
+  using Row = NoRow;
+};
+struct CloseConnection {
+  static constexpr std::string_view name = "close_connection", doc = "Closes a client's connection",
+                                    intro = "Closing connection {pid}, reason: {reason}...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string pid, reason;
+    static constexpr auto fields() {
+      return std::tuple{base::field("pid", &Request::pid, "column pid of list_connections", Positional{}),
+                        base::field("reason", &Request::reason, "what the client is told", Positional{})};
+    }
+  };
+  using Row = NoRow;
+};
+
+struct PolicyRequest {
+  std::string name, pattern, definition;
+  std::string vhost = "/", apply_to = "all";
+  std::int64_t priority = 0;
+  static constexpr auto fields() {
+    using R = PolicyRequest;
+    using base::field;
+    return std::tuple{
+        field("name", &R::name, "of the policy", Positional{}),
+        field("pattern", &R::pattern, "regular expression for the names it applies to", Positional{}),
+        field("definition", &R::definition, "JSON object of what it says", Positional{}),
+        field("vhost", &R::vhost, "virtual host"),
+        field("priority", &R::priority, "the highest that matches applies (0)"),
+        field("apply_to", &R::apply_to, "all, queues, classic_queues, quorum_queues, streams or exchanges")};
+  }
+};
+struct NamedRequest {
+  std::string name;
+  std::string vhost = "/";
+  static constexpr auto fields() {
+    return std::tuple{base::field("name", &NamedRequest::name, "of the policy", Positional{}),
+                      base::field("vhost", &NamedRequest::vhost, "virtual host")};
+  }
+};
+struct SetPolicy {
+  static constexpr std::string_view
+      name = "set_policy",
+      doc = "Sets a policy",
+      intro =
+          "Setting policy \"{name}\" for pattern \"{pattern}\" to \"{definition}\" with priority "
+          "\"{priority}\" for vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request : PolicyRequest {};
+  using Row = NoRow;
+};
+struct ListPolicies {
+  static constexpr std::string_view name = "list_policies", doc = "Lists policies",
+                                    intro = "Listing policies for vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : VhostRequest {};
+  using Row = broker::PolicyRecord;
+};
+struct ClearPolicy {
+  static constexpr std::string_view name = "clear_policy", doc = "Removes a policy",
+                                    intro = "Clearing policy \"{name}\" on vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request : NamedRequest {};
+  using Row = NoRow;
+};
+struct SetOperatorPolicy {
+  static constexpr std::string_view
+      name = "set_operator_policy",
+      doc = "Sets an operator policy, which limits what users' policies say",
+      intro =
+          "Setting operator policy override \"{name}\" for pattern \"{pattern}\" to \"{definition}\" "
+          "with priority \"{priority}\" for vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request : PolicyRequest {};
+  using Row = NoRow;
+};
+struct ListOperatorPolicies {
+  static constexpr std::string_view name = "list_operator_policies", doc = "Lists operator policies",
+                                    intro = "Listing operator policy overrides for vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : VhostRequest {};
+  using Row = broker::PolicyRecord;
+};
+struct ClearOperatorPolicy {
+  static constexpr std::string_view name = "clear_operator_policy", doc = "Removes an operator policy",
+                                    intro = "Clearing operator policy \"{name}\" on vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request : NamedRequest {};
+  using Row = NoRow;
+};
+
+struct AddVhost {
+  static constexpr std::string_view name = "add_vhost", doc = "Creates a virtual host",
+                                    intro = "Adding vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string vhost, description, default_queue_type;
+    static constexpr auto fields() {
+      using base::field;
+      return std::tuple{field("vhost", &Request::vhost, "its name", Positional{}),
+                        field("description", &Request::description, "what it is for"),
+                        field("default_queue_type", &Request::default_queue_type,
+                              "of queues that do not say: classic, quorum or stream")};
+    }
+  };
+  using Row = NoRow;
+};
+struct DeleteVhost {
+  static constexpr std::string_view name = "delete_vhost", doc = "Deletes a virtual host and all in it",
+                                    intro = "Deleting vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string vhost;
+    static constexpr auto fields() {
+      return std::tuple{base::field("vhost", &Request::vhost, "its name", Positional{})};
+    }
+  };
+  using Row = NoRow;
+};
+struct ListVhosts {
+  static constexpr std::string_view name = "list_vhosts", doc = "Lists virtual hosts",
+                                    intro = "Listing vhosts ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request : NoRequest {};
+  using Row = broker::VhostRow;
+};
+struct SetPermissions {
+  static constexpr std::string_view name = "set_permissions", doc = "Sets what a user may do in a vhost",
+                                    intro =
+                                        "Setting permissions for user \"{user}\" in vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string user, configure, write, read;
+    std::string vhost = "/";
+    static constexpr auto fields() {
+      using base::field;
+      return std::tuple{
+          field("user", &Request::user, "whose", Positional{}),
+          field("configure", &Request::configure, "pattern of what may be declared and deleted",
+                Positional{}),
+          field("write", &Request::write, "pattern of what may be published and bound to", Positional{}),
+          field("read", &Request::read, "pattern of what may be consumed and bound from", Positional{}),
+          field("vhost", &Request::vhost, "virtual host")};
+    }
+  };
+  using Row = NoRow;
+};
+
+}  // namespace sluice::http
