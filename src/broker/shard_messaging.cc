@@ -31,6 +31,7 @@ ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& b
       streams_(shard, broker, *this),
       peers_(set.shard_count()),
       targets_(set.shard_count()) {
+  declaring_.set_on_bound([this](const BindingRecord& binding) { on_bound(binding); });
   if (shard.id == base::ShardId{0}) schedule_ = std::make_unique<Schedule>(shard, set.store(), *this);
 }
 
