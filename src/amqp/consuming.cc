@@ -206,7 +206,7 @@ broker::Outcome<> Consuming::on(Channel& channel, const BasicNack& method) {
 
 broker::Outcome<> Consuming::on(Channel& channel, const BasicReject& method) {
   return settle(channel, method.delivery_tag, false,
-                method.requeue ? broker::Settlement::requeued : broker::Settlement::rejected);
+                method.requeue ? broker::Settlement::failed : broker::Settlement::rejected);
 }
 
 broker::Outcome<> Consuming::settle(Channel& channel, std::uint64_t tag, bool multiple,

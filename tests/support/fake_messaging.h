@@ -175,7 +175,7 @@ class FakeMessaging final : public broker::Messaging {
       for (auto offset = offsets.rbegin(); offset != offsets.rend(); ++offset) {
         const auto found = queue.unsettled.find(offset->value);
         if (found == queue.unsettled.end()) continue;
-        if (settlement == broker::Settlement::requeued) {
+        if (settlement == broker::Settlement::requeued || settlement == broker::Settlement::failed) {
           found->second.redelivered = true;
           const auto place = std::ranges::find_if(
               queue.ready, [&](const auto& waiting) { return waiting.first > offset->value; });
