@@ -164,7 +164,7 @@ class Frames(HostileCase):
 
 class Methods(HostileCase):
     def test_every_cut_of_every_method(self):
-        """A method that ends early is a syntax error, or is refused for what it says; never anything worse."""
+        """A method that ends early cannot be decoded: 501 in RabbitMQ's reading of the codes."""
         fields = {"queue": "q", "exchange": "e", "type": "direct", "routing_key": "k", "consumer_tag": "t",
                   "arguments": {"a": 1}}
         names = [name for name in METHODS if not name.startswith("connection.") and not name.endswith("-ok")]
@@ -180,7 +180,7 @@ class Methods(HostileCase):
                 got = self.end_of(connection)
                 connection.close()
                 if self.broker is not None:
-                    self.assertEqual(got[:2], ("connection", 502), f"{name} cut to {size}: {got}")
+                    self.assertEqual(got[:2], ("connection", 501), f"{name} cut to {size}: {got}")
 
     def test_methods_only_the_server_sends(self):
         for name in ("basic.deliver", "queue.declare-ok", "channel.open-ok", "basic.get-ok", "basic.return", "tx.commit-ok",
@@ -205,7 +205,7 @@ class Methods(HostileCase):
             connection.send_frame(METHOD, 1, bytes(size))
             got = self.end_of(connection)
             if self.broker is not None:
-                self.assertEqual(got[:2], ("connection", 502), got)
+                self.assertEqual(got[:2], ("connection", 501), got)
 
     def test_connection_methods_on_channels_and_the_other_way(self):
         connection = self.raw()
@@ -311,7 +311,8 @@ class Contents(HostileCase):
             connection.send(1, "basic.qos")
             got = connection.read()
             if self.broker is not None:
-                self.assertEqual((got.name, got.fields.get("reply_code")), ("connection.close", 502), f"{payload!r}: {got}")
+                self.assertEqual(got.name, "connection.close", f"{payload!r}: {got}")
+                self.assertIn(got.reply_code, (501, 502), f"{payload!r}: {got}")
 
     def test_interleaved_channels_are_fine(self):
         connection = self.raw()
@@ -359,7 +360,7 @@ class Tables(HostileCase):
                 if depth == 10:
                     self.assertEqual(got.name, "queue.declare-ok")
                 if got.name == "connection.close" and self.broker is not None:
-                    self.assertEqual(got.reply_code, 502, got)
+                    self.assertEqual(got.reply_code, 501, got)
                 connection = self.raw()
                 queue = connection.call(1, "queue.declare", exclusive=True).queue
                 table = self.nested(depth, code)
@@ -380,7 +381,7 @@ class Tables(HostileCase):
             connection.send(1, "queue.declare", exclusive=True, arguments=table)
             got = self.end_of(connection)
             if self.broker is not None:
-                self.assertEqual(got[:2], ("connection", 502), f"{table!r}: {got}")
+                self.assertEqual(got[:2], ("connection", 501), f"{table!r}: {got}")
 
     def test_a_large_table(self):
         connection = self.raw()

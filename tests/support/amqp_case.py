@@ -119,8 +119,13 @@ class AmqpCase(BrokerCase):
         connection = pika.BlockingConnection(pika.ConnectionParameters(
             "127.0.0.1", self.amqp_port, credentials=pika.PlainCredentials(user, password),
             **{"socket_timeout": scaled(10), "stack_timeout": scaled(15), **arguments}))
-        self.addCleanup(lambda: connection.close() if connection.is_open else None)
+        self.addCleanup(self.close_connection, connection)
         return connection
+
+    @staticmethod
+    def close_connection(connection):
+        with contextlib.suppress(pika.exceptions.AMQPError):  # its broker may have been killed
+            connection.close()
 
     def channel(self, confirm=False, connection=None):
         """A channel, on the test's first connection when none is named."""
