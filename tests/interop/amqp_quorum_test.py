@@ -149,8 +149,7 @@ class Quorum(AmqpCase):
         ch = self.channel(confirm=True)
         queue = self.quorum(ch)
         self.publish(ch, queue, "m", delivery_mode=1)
-        self.broker.kill()
-        self.broker.start()
+        self.restart()
         self.assertEqual(self.take(self.channel(), queue, 1), ["m"])
 
 

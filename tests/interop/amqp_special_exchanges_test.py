@@ -199,8 +199,7 @@ class Delayed(AmqpCase):
         exchange = self.delayed(ch)
         queue = self.bound_queue(ch, exchange, "k")
         self.publish(ch, "k", "after the restart", exchange=exchange, headers={"x-delay": 600}, delivery_mode=2)
-        self.broker.kill()
-        self.broker.start()
+        self.restart()
         self.assertEqual(self.take(self.channel(), queue, 1), ["after the restart"])
 
     def test_many_delays_at_once(self):

@@ -136,6 +136,15 @@ class AmqpCase(BrokerCase):
             channel.confirm_delivery()
         return channel
 
+    def restart(self, kill=True):
+        """Ends the broker as a crash or cleanly and starts it again; connections are lost."""
+        if kill:
+            self.broker.kill()
+        else:
+            self.assertEqual(self.broker.stop(), 0)
+        self.broker.start()
+        self.connection = None
+
     # -- names
 
     def queue(self, channel, name=None, durable=True, **arguments):
