@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/catalog_draft.h"
 
-#include <algorithm>
-
 namespace sluice::broker {
 
 void Catalog::Draft::add_queue(QueueRecord record) {
@@ -50,13 +48,13 @@ void Catalog::Draft::remove(const BindingRecord& binding) {
   remove_if_unused(binding.vhost, binding.source);
 }
 
+// Called once for each removed binding: counts instead of looking through those that are left.
 void Catalog::Draft::remove_if_unused(std::string_view vhost, std::string_view exchange) {
   const auto* source = catalog_.exchange(vhost, exchange);
   if (!source || !source->auto_delete) return;
-  const auto left = catalog_.bindings_of(vhost, exchange);
-  if (std::ranges::all_of(left, [&](const auto* each) { return removed_.contains(record_key(*each)); })) {
-    remove(*source);
-  }
+  const auto [left, is_first] = bindings_left_.try_emplace(source);
+  if (is_first) left->second = catalog_.bindings_of(vhost, exchange).size();
+  if (--left->second == 0) remove(*source);
 }
 
 Changes Catalog::Draft::take() {

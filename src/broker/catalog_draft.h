@@ -4,6 +4,7 @@
 // nothing. Used by the decisions of catalog_*.cc only.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -47,7 +48,8 @@ class Catalog::Draft {
   const Catalog& catalog_;
   StateRecord state_;
   bool state_changed_ = false, state_stored_ = false;
-  std::set<std::string> removed_;  // keys
+  std::set<std::string> removed_;                               // keys
+  std::map<const ExchangeRecord*, std::size_t> bindings_left_;  // of auto-delete sources that lose bindings
   Changes changes_;
 };
 
