@@ -44,7 +44,7 @@ struct MessageMeta {
   std::uint8_t priority = 0;       // as published, not clamped
   bool has_priority = false;
   bool persistent = true;  // false: not recovered after a restart
-  std::uint8_t flags = 0;  // the broker's own, stored and given back
+  std::uint8_t flags = 0;  // the broker's own, below 16; stored and given back
   friend bool operator==(const MessageMeta&, const MessageMeta&) = default;
 };
 

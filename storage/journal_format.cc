@@ -176,7 +176,8 @@ void finish_message(const MessageMeta& meta, bool is_copy, std::size_t places_by
                     std::uint8_t* record) {
   record[9] = static_cast<std::uint8_t>((meta.persistent ? MessageRecord::persistent : 0) |
                                         (meta.has_priority ? MessageRecord::has_priority : 0) |
-                                        (is_copy ? MessageRecord::copied : 0));
+                                        (is_copy ? MessageRecord::copied : 0) |
+                                        (meta.flags << MessageRecord::flags_shift));
   record[10] = meta.priority;
   record[11] = 0;
   store_be(record + 12, static_cast<std::uint32_t>(places_bytes));
@@ -218,7 +219,8 @@ std::optional<MessageRecord> decode_message(ByteView record) {
                   .expires_at_ms = load_be<std::int64_t>(at + 24),
                   .priority = at[10],
                   .has_priority = (at[9] & MessageRecord::has_priority) != 0,
-                  .persistent = (at[9] & MessageRecord::persistent) != 0};
+                  .persistent = (at[9] & MessageRecord::persistent) != 0,
+                  .flags = static_cast<std::uint8_t>(at[9] >> MessageRecord::flags_shift)};
   message.is_copy = (at[9] & MessageRecord::copied) != 0;
   message.places = record.subspan(message_header_bytes, places_bytes);
   message.content = record.subspan(message_header_bytes + places_bytes);

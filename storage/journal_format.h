@@ -76,6 +76,7 @@ enum class RecordKind : std::uint8_t { message = 1, event = 2 };
 
 struct MessageRecord {
   static constexpr std::uint8_t persistent = 1, has_priority = 2, copied = 4;  // flags
+  static constexpr unsigned flags_shift = 4;  // above them MessageMeta::flags
   MessageMeta meta;
   bool is_copy = false;  // written by compaction: known to whoever has read the journal so far
   base::ByteView places;

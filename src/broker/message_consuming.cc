@@ -20,7 +20,8 @@ QueueType type_of(const QueueRecord& record) {
 }
 
 // What x- arguments of basic.consume mean to a work queue.
-base::Result<queue::ConsumerOptions> to_options(const ConsumeRequest& request, QueueType type) {
+base::Result<queue::ConsumerOptions> to_options(std::string_view vhost, const ConsumeRequest& request,
+                                                QueueType type) {
   queue::ConsumerOptions options;
   options.no_ack = request.no_ack;
   options.exclusive = request.exclusive && type == QueueType::classic;  // quorum queues take no notice
@@ -29,8 +30,8 @@ base::Result<queue::ConsumerOptions> to_options(const ConsumeRequest& request, Q
     const auto number = value.integer();
     if (name == "x-priority") {
       if (!number) {
-        return precondition(
-            fmt::format("PRECONDITION_FAILED - x-priority must be an integer, not {}", to_text(value)));
+        return precondition(fmt::format("invalid arg 'x-priority' for {}: {{unacceptable_type,longstr}}",
+                                        queue_text(vhost, request.queue)));
       }
       options.priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(*number, INT32_MIN, INT32_MAX));
     } else if (name == "x-consumer-timeout" && type == QueueType::quorum && number && *number > 0) {
@@ -68,7 +69,7 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
   const auto& record = **found;
   const auto type = type_of(record);
   if (type == QueueType::stream) return consume_stream(client, record, std::move(request), std::move(answer));
-  auto options = to_options(request, type);
+  auto options = to_options(caller.vhost, request, type);
   if (!options) return answer(std::unexpected(to_refusal(options.error())));
   auto& channel = client.channel(request.channel);
   auto& source = clients_.add_source(client, request.channel, base::QueueId{record.log_id});
