@@ -103,6 +103,8 @@ void ShardBroker::apply_command(CommandSource source, const Command& command) {
   base::Result<> result;
   std::vector<QueueRecord> removed;
   for (const auto& change : *changes) {
+    const auto* binding = std::get_if<BindingRecord>(&change.record);
+    if (binding && !change.removed) messaging_.on_bound(*binding);
     const auto* queue = std::get_if<QueueRecord>(&change.record);
     if (!queue) continue;
     if (change.removed) {

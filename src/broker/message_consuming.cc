@@ -19,6 +19,12 @@ QueueType type_of(const QueueRecord& record) {
   return record.type == "quorum" ? QueueType::quorum : QueueType::classic;
 }
 
+bool is_single_active(const QueueRecord& record) {
+  const auto* argument = record.table_arguments.find("x-single-active-consumer");
+  const auto* set = argument ? argument->as<bool>() : nullptr;
+  return set && *set;
+}
+
 // What x- arguments of basic.consume mean to a work queue.
 base::Result<queue::ConsumerOptions> to_options(std::string_view vhost, const ConsumeRequest& request,
                                                 QueueType type) {
@@ -69,9 +75,17 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
   const auto& record = **found;
   const auto type = type_of(record);
   if (type == QueueType::stream) return consume_stream(client, record, std::move(request), std::move(answer));
+  if (request.exclusive && is_single_active(record)) {
+    return answer(
+        std::unexpected(Refusal{403, queue_text(caller.vhost, request.queue) + " in exclusive use"}));
+  }
   auto options = to_options(caller.vhost, request, type);
   if (!options) return answer(std::unexpected(to_refusal(options.error())));
   auto& channel = client.channel(request.channel);
+  if (type == QueueType::quorum && channel.prefetch > 0) {
+    return answer(std::unexpected(
+        Refusal{540, queue_text(caller.vhost, request.queue) + " does not support global qos", true}));
+  }
   auto& source = clients_.add_source(client, request.channel, base::QueueId{record.log_id});
   source.type = type;
   source.owner = set_.owner_of(record.log());
@@ -154,6 +168,7 @@ void ShardMessaging::cancel(const Caller& caller, std::uint16_t channel, std::st
   if (source->kind == Source::Kind::reply) return close_source(*source);
   metrics_.consumers.sub();
   source->cancelled = true;
+  give_back_parked(*source);
   if (source->type == QueueType::stream) {
     streams_.remove_consumer(source->id);
     source->drained = true;
@@ -231,6 +246,7 @@ bool ShardMessaging::deliver(Source& source, const queue::WorkDelivery& from) {
   auto& client = *source.client;
   if (!source.no_ack) ++source.unsettled;
   if (source.cancelled) return true;  // WorkQueues has removed it: does not happen on this shard
+  if (source.channel_state->prefetch > 0 && !source.no_ack && !hand_out(source, from)) return client.ready;
   metrics_.delivered.add();
   (source.no_ack ? metrics_.delivered_auto_ack : metrics_.delivered_manual_ack).add();
   if (from.redelivered) metrics_.redelivered.add();
@@ -282,24 +298,6 @@ void ShardMessaging::set_ready(const Caller& caller, bool ready) {
   }
 }
 
-void ShardMessaging::set_channel_prefetch(const Caller& caller, std::uint16_t number,
-                                          std::uint32_t prefetch) {
-  auto& client = client_of(caller);
-  auto& channel = client.channel(number);
-  channel.prefetch = prefetch;
-  std::vector<base::ShardId> owners;
-  for (const auto* source : channel.sources) {
-    if (source->kind == Source::Kind::consumer) owners.push_back(source->owner);
-  }
-  std::ranges::sort(owners);
-  owners.erase(std::ranges::unique(owners).begin(), owners.end());
-  for (const auto owner : owners) {
-    on_shard(owner, [id = caller.client.value, number, prefetch](ShardMessaging& there) {
-      there.owner_.set_shared_prefetch(id, number, prefetch);
-    });
-  }
-}
-
 // -- settlements
 
 void ShardMessaging::settle(const Caller& caller, QueueId id, std::span<const base::Offset> offsets,
@@ -319,7 +317,15 @@ void ShardMessaging::settle(const Caller& caller, QueueId id, std::span<const ba
 
 void ShardMessaging::settle_source(Source& source, std::span<const base::Offset> offsets,
                                    queue::Settlement settlement) {
-  source.unsettled -= std::min(source.unsettled, static_cast<std::uint32_t>(offsets.size()));
+  const auto count = std::min(source.unsettled, static_cast<std::uint32_t>(offsets.size()));
+  source.unsettled -= count;
+  if (source.kind == Source::Kind::consumer)
+    source.channel_state->unsettled -= std::min(source.channel_state->unsettled, count);
+  owner_settles(source, offsets, settlement);
+}
+
+void ShardMessaging::owner_settles(const Source& source, std::span<const base::Offset> offsets,
+                                   queue::Settlement settlement) {
   if (source.owner == shard_.id) return owner_.settle(source.id, offsets, settlement);
   peers_[source.owner.value].requests.settle(source.id, offsets, settlement);
 }

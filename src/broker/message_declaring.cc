@@ -3,6 +3,13 @@
 #include "broker/shard_messaging.h"
 
 namespace sluice::broker {
+namespace {
+
+bool is_reply_to(std::string_view queue) {
+  return queue == reply_to_name || queue.starts_with(reply_to_prefix);
+}
+
+}  // namespace
 
 void ShardMessaging::declare_exchange(const Caller& caller, ExchangeSpec spec, Answer<> answer) {
   declaring_.declare_exchange(caller, std::move(spec), std::move(answer));
@@ -12,13 +19,16 @@ void ShardMessaging::delete_exchange(const Caller& caller, std::string name, boo
   declaring_.delete_exchange(caller, std::move(name), if_unused, std::move(answer));
 }
 void ShardMessaging::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
+  if (spec.destination_is_queue && is_reply_to(spec.destination)) {
+    return answer(std::unexpected(Refusal{403, "cannot bind to direct reply-to queue"}));
+  }
   declaring_.bind(caller, std::move(spec), std::move(answer));
 }
 void ShardMessaging::unbind(const Caller& caller, BindingSpec spec, Answer<> answer) {
   declaring_.unbind(caller, std::move(spec), std::move(answer));
 }
 void ShardMessaging::declare_queue(const Caller& caller, QueueSpec spec, Answer<QueueStatus> answer) {
-  if (spec.name == reply_to_name || spec.name.starts_with(reply_to_prefix)) {
+  if (is_reply_to(spec.name)) {
     return declare_reply_to(caller, std::move(spec.name), std::move(answer));
   }
   if (spec.exclusive) client_of(caller).declared_exclusive = true;

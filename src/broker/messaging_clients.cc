@@ -46,7 +46,8 @@ Source& MessagingClients::add_source(QueueClientState& client, std::uint16_t cha
   source->client = &client;
   source->channel = channel;
   source->queue = queue;
-  client.channel(channel).sources.push_back(source.get());
+  source->channel_state = &client.channel(channel);
+  source->channel_state->sources.push_back(source.get());
   by_queue_.emplace(queue, id);
   return *source;
 }
@@ -76,7 +77,7 @@ Source* MessagingClients::find_get(QueueClientState& client, std::uint16_t chann
 }
 
 void MessagingClients::drop_source(Source& source) {
-  auto& siblings = source.client->channel(source.channel).sources;
+  auto& siblings = source.channel_state->sources;
   std::erase(siblings, &source);
   std::erase(source.client->stopped, source.id);
   by_queue_.erase({source.queue, source.id});

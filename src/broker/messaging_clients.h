@@ -17,6 +17,7 @@
 
 namespace sluice::broker {
 
+struct ChannelState;
 struct QueueClientState;
 
 // A consumer, or what a channel holds from a queue by basic.get, or a consumer of direct replies.
@@ -24,6 +25,7 @@ struct Source {
   enum class Kind : std::uint8_t { consumer, get, reply };
   SourceId id;
   QueueClientState* client = nullptr;
+  ChannelState* channel_state = nullptr;
   std::uint16_t channel = 0;
   Kind kind = Kind::consumer;
   QueueType type = QueueType::classic;
@@ -62,7 +64,13 @@ class ConfirmCounts {
 
 struct ChannelState {
   std::uint16_t generation = 0;
-  std::uint32_t prefetch = 0;  // shared by all consumers; 0: no limit
+  struct Parked {  // a delivery above the shared limit
+    SourceId source;
+    DeliveryBatch delivery;  // this one
+  };
+  std::uint32_t prefetch = 0;   // shared by all consumers; 0: no limit
+  std::uint32_t unsettled = 0;  // while there is one: deliveries of consumers that were handed out
+  std::deque<Parked> parked;
   std::vector<Source*> sources;
   ConfirmCounts counts;
   std::vector<std::uint64_t> accepted, refused;  // confirms of this turn

@@ -2,6 +2,7 @@
 #include "broker/recent_history.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "broker/shard_broker.h"
 #include "broker/shard_messaging.h"
@@ -36,27 +37,25 @@ void RecentHistory::collect(const Router::Place& place, std::vector<Kept>& into)
   if (found != exchanges_.end()) into.insert(into.end(), found->second.begin(), found->second.end());
 }
 
+// Each shard tells what it has at the moment from which its own messages take the new binding: so none comes
+// twice and none is left out.
 void ShardMessaging::on_bound(const BindingRecord& binding) {
   const auto place = router().find(binding.vhost, binding.source);
   if (!place || (*place)->history_messages_max() == 0) return;
-  collect_history(base::ShardId{0}, shard_.id, binding, {});
+  std::vector<RecentHistory::Kept> kept;
+  history_.collect(**place, kept);
+  on_shard(base::ShardId{0}, [binding, kept = std::move(kept)](ShardMessaging& first) mutable {
+    first.take_history(binding, std::move(kept));
+  });
 }
 
-void ShardMessaging::collect_history(base::ShardId at, base::ShardId home, BindingRecord binding,
-                                     std::vector<RecentHistory::Kept> kept) {
-  on_shard(at,
-           [at, home, binding = std::move(binding), kept = std::move(kept)](ShardMessaging& there) mutable {
-             const auto place = there.router().find(binding.vhost, binding.source);
-             if (place) there.history_.collect(**place, kept);
-             const base::ShardId next{at.value + 1};
-             if (next.value < there.set_.shard_count()) {
-               return there.collect_history(next, home, std::move(binding), std::move(kept));
-             }
-             there.on_shard(
-                 home, [binding = std::move(binding), kept = std::move(kept)](ShardMessaging& here) mutable {
-                   here.replay_history(binding, std::move(kept));
-                 });
-           });
+void ShardMessaging::take_history(const BindingRecord& binding, std::vector<RecentHistory::Kept> kept) {
+  const auto key = record_key(binding);
+  auto& collecting = collecting_[key];
+  std::ranges::move(kept, std::back_inserter(collecting.kept));
+  if (++collecting.shards < set_.shard_count()) return;
+  replay_history(binding, std::move(collecting.kept));
+  collecting_.erase(key);
 }
 
 void ShardMessaging::replay_history(const BindingRecord& binding, std::vector<RecentHistory::Kept> kept) {

@@ -141,7 +141,10 @@ void Schedule::fire(const std::string& key, const ScheduledRecord& record) {
   const auto begun = editor_.begin(base::as_bytes(record.properties));
   if (!place || !begun) return remove(key);  // the exchange was deleted meanwhile
   if (const auto delay = message::integer_header(editor_.properties(), "x-delay")) {
-    editor_.set_header("x-delay", -*delay);
+    // In as few bits as it came, which some clients want.
+    const bool small = *delay <= std::numeric_limits<std::int32_t>::max();
+    editor_.set_header(
+        "x-delay", small ? base::FieldValue(static_cast<std::int32_t>(-*delay)) : base::FieldValue(-*delay));
   }
   properties_.clear();
   editor_.write(properties_);

@@ -31,7 +31,6 @@ ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& b
       streams_(shard, broker, *this),
       peers_(set.shard_count()),
       targets_(set.shard_count()) {
-  declaring_.set_on_bound([this](const BindingRecord& binding) { on_bound(binding); });
   if (shard.id == base::ShardId{0}) schedule_ = std::make_unique<Schedule>(shard, set.store(), *this);
 }
 
@@ -82,6 +81,7 @@ Router& ShardMessaging::router() {
 void ShardMessaging::on_turn_end() {
   delete_unused();
   dead_letters_.publish_noted();
+  if (!channels_parked_.empty()) unpark();
   owner_.end_turn(!schedule_ || schedule_->has_room());
   take_internal_confirms();
   streams_.run();

@@ -9,6 +9,7 @@
 // may only write and call set_ready.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -85,8 +86,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   base::Result<> open_queue(const QueueRecord& record, const QueueSettings& settings);
   void change_queue(const QueueRecord& record, const QueueSettings& settings);
   void close_queue(base::QueueId queue);
-  // A new binding from an exchange that keeps recent messages: its destination gets them. Called on one
-  // shard.
+  // A new binding, just applied: from an exchange that keeps recent messages its destination gets them.
   void on_bound(const BindingRecord& binding);
   // Delayed messages; on shard 0.
   Schedule& schedule() { return *schedule_; }
@@ -177,9 +177,8 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   base::Result<> read_more_keys(const message::BasicProperties& properties);
   std::span<const Destination> route_read(Router::Place& place, std::string_view key,
                                           const message::BasicProperties& properties);
-  // Goes from shard to shard, then comes home.
-  void collect_history(base::ShardId at, base::ShardId home, BindingRecord binding,
-                       std::vector<RecentHistory::Kept> kept);
+  // On shard 0: what one shard kept at the moment it applied the binding.
+  void take_history(const BindingRecord& binding, std::vector<RecentHistory::Kept> kept);
   void replay_history(const BindingRecord& binding, std::vector<RecentHistory::Kept> kept);
   bool hold_back(QueueClientState& client, const Router::Place& place, const queue::Message& message,
                  const message::BasicProperties& properties, const queue::PublishOrigin& origin);
@@ -209,6 +208,11 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void tell_taken(const QueueClientState& client, base::ShardId owner, std::uint64_t bytes);
   void answer_get(Source& source, const queue::WorkDelivery* taken, bool no_ack, std::uint64_t left,
                   std::move_only_function<void(Outcome<std::optional<Delivery>>)>& answer);
+  bool hand_out(Source& source, const queue::WorkDelivery& from);
+  void give_back_parked(const Source& source);
+  void unpark();
+  void owner_settles(const Source& source, std::span<const base::Offset> offsets,
+                     queue::Settlement settlement);
   void settle_source(Source& source, std::span<const base::Offset> offsets, queue::Settlement settlement);
 
   base::Shard& shard_;
@@ -226,8 +230,14 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   std::unique_ptr<Schedule> schedule_;  // shard 0 only
   RecentHistory history_;
   std::uint64_t history_generation_ = 0;
+  struct Collecting {
+    std::vector<RecentHistory::Kept> kept;
+    std::uint32_t shards = 0;  // that have told
+  };
+  std::map<std::string, Collecting> collecting_;  // by key of the binding
   std::vector<queue::Confirm> internal_confirms_;
   std::vector<base::QueueId> unused_;
+  std::vector<std::pair<std::uint64_t, std::uint16_t>> channels_parked_;
   std::vector<SourceId> timed_out_, lost_;
   std::vector<std::uint64_t> confirms_;              // scratch
   std::vector<std::vector<base::QueueId>> targets_;  // of the message being published, by shard; scratch
