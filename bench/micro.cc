@@ -170,5 +170,6 @@ int main(int argc, char** argv) {
   bench_index(rounds);
   bench_codec(rounds);
   bench_journal(rounds);
+  bench_work_queues(rounds);
   return 0;
 }

@@ -42,6 +42,7 @@ inline base::ByteBuffer body_of(std::size_t size) {
   return body;
 }
 
-void bench_journal(std::uint64_t rounds);  // micro_journal.cc
+void bench_journal(std::uint64_t rounds);      // micro_journal.cc
+void bench_work_queues(std::uint64_t rounds);  // micro_work.cc
 
 }  // namespace sluice::bench
