@@ -49,7 +49,7 @@ class Owner final : public storage::JournalOwner, public storage::JournalVisitor
     queue.first = reader.read<std::uint64_t>();
     queue.next = reader.read<std::uint64_t>();
   }
-  void on_message(const storage::MessageMeta&, std::uint32_t,
+  void on_message(const storage::MessageMeta&, base::ByteView,
                   std::span<const storage::MessagePlace> places) override {
     for (const auto& place : places) ++queues[place.queue.value].next;
   }

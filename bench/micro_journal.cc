@@ -28,7 +28,7 @@ class Owner final : public storage::JournalOwner, public storage::JournalVisitor
   }
   void on_offline(const base::Error&) override { std::abort(); }
   void on_checkpoint(base::QueueId, base::ByteView) override {}
-  void on_message(const storage::MessageMeta&, std::uint32_t,
+  void on_message(const storage::MessageMeta&, base::ByteView,
                   std::span<const storage::MessagePlace> places) override {
     messages += places.size();
   }

@@ -82,7 +82,7 @@ class JournalVisitor {
  public:
   virtual ~JournalVisitor() = default;
   virtual void on_checkpoint(base::QueueId queue, base::ByteView state) = 0;
-  virtual void on_message(const MessageMeta& meta, std::uint32_t content_bytes,
+  virtual void on_message(const MessageMeta& meta, base::ByteView content,
                           std::span<const MessagePlace> places) = 0;
   virtual void on_event(base::QueueId queue, base::ByteView event) = 0;
 };

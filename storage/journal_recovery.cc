@@ -202,7 +202,7 @@ class Recovery {
     if (!message || !decode_places(message->places, places_)) return false;
     if (!is_new) std::erase_if(places_, [&](const auto& place) { return !known_.contains(place.queue); });
     if (is_new && !message->is_copy) {
-      visitor_.on_message(message->meta, static_cast<std::uint32_t>(message->content.size()), places_);
+      visitor_.on_message(message->meta, message->content, places_);
       metrics_.recovered_messages.add();
     }
     const Slot slot{static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(record.size())};

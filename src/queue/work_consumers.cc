@@ -5,7 +5,9 @@
 
 namespace sluice::queue {
 
-base::Result<> WorkConsumers::may_add(const ConsumerOptions& options, bool quorum) const {
+base::Result<> WorkConsumers::may_add(const ConsumerOptions& options, bool single_active, bool quorum) const {
+  if (options.exclusive && single_active)
+    return base::fail(base::Errc::access_refused, "queue in exclusive use");
   if (quorum) return {};  // quorum queues ignore `exclusive`
   if (exclusive_ || (options.exclusive && !all_.empty()))
     return base::fail(base::Errc::access_refused, "queue in exclusive use");

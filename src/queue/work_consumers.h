@@ -41,8 +41,8 @@ class WorkConsumers {
     explicit operator bool() const { return before != now; }
   };
 
-  // access_refused: exclusive, or this one would be and is not the first.
-  base::Result<> may_add(const ConsumerOptions& options, bool quorum) const;
+  // access_refused: exclusive, or this one would be and is not the first, or one at a time is active anyway.
+  base::Result<> may_add(const ConsumerOptions& options, bool single_active, bool quorum) const;
   ActiveChange add(WorkConsumer& consumer, bool single_active, bool quorum);
   ActiveChange remove(WorkConsumer& consumer);
   // After anything that may let it take more or less: credit, ready. May end the wait of a consumer of

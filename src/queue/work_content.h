@@ -24,11 +24,6 @@ inline std::array<base::ByteView, 5> content_parts(const Message& message,
           message.body};
 }
 
-inline std::size_t content_bytes(const Message& message) {
-  return content_head_bytes + message.exchange.size() + message.routing_key.size() +
-         message.properties.size() + message.body.size();
-}
-
 // nullopt: malformed. Views into `content`.
 inline std::optional<Message> parse_content(base::ByteView content) {
   base::ByteReader from(content);

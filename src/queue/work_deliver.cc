@@ -118,8 +118,8 @@ WorkShard::Readable WorkShard::read_taken(WorkQueue& queue, Taken& taken) {
   auto stored = journal_->read({queue.id, taken.offset});
   std::string why;
   if (stored) {
-    if (taken.bytes == 0) queue.state.weigh(taken, static_cast<std::uint32_t>(stored->content.size()));
     if (const auto message = parse_content(stored->content)) {
+      if (taken.bytes == 0) queue.state.weigh(taken, static_cast<std::uint32_t>(message->body.size()));
       stored_ = *stored;
       message_ = *message;
       return Readable::yes;

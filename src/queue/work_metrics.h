@@ -19,7 +19,7 @@ struct WorkMetrics {
         metric("rabbitmq_queue_messages_ready", &Me::ready, gauge, "messages ready to be delivered"),
         metric("rabbitmq_queue_messages_unacked", &Me::unacked, gauge, "messages delivered and not settled"),
         metric("rabbitmq_queue_messages", &Me::messages, gauge, "messages ready and not settled"),
-        metric("rabbitmq_queue_messages_bytes", &Me::bytes, gauge, "size of these, properties included"),
+        metric("rabbitmq_queue_messages_bytes", &Me::bytes, gauge, "size of the bodies of these"),
         metric("rabbitmq_queue_consumers", &Me::consumers, gauge, "consumers of work queues"),
         metric("rabbitmq_queue_messages_published_total", &Me::published, counter,
                "messages put into work queues, once per queue"),

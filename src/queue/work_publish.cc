@@ -29,7 +29,7 @@ bool WorkShard::has_room() const {
 void WorkShard::publish(const Message& message, const MessageMeta& meta,
                         std::span<const base::QueueId> targets, const PublishOrigin& origin) {
   if (offline_) return confirm(origin, false, false);
-  const std::size_t bytes = content_bytes(message);
+  const std::size_t bytes = message.body.size();
   bool accepted = true, wait = false;
   places_.clear();
   for (const base::QueueId target : targets) {

@@ -74,7 +74,7 @@ enum class Settlement : std::uint8_t {
 
 struct QueueStats {
   std::uint64_t ready = 0, unacked = 0;
-  std::uint64_t ready_bytes = 0, unacked_bytes = 0;  // of contents
+  std::uint64_t ready_bytes = 0, unacked_bytes = 0;  // of bodies
   std::uint32_t consumers = 0;
   std::uint64_t published = 0, delivered = 0, acked = 0, redelivered = 0, dropped = 0, dead_lettered = 0;
   base::Offset next_offset;

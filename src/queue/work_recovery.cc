@@ -2,6 +2,7 @@
 // Opening: queues from checkpoints, messages and events of the journal; and the checkpoints themselves.
 #include <fmt/format.h>
 
+#include "queue/work_content.h"
 #include "queue/work_shard.h"
 
 namespace sluice::queue {
@@ -18,11 +19,12 @@ class Visitor final : public storage::JournalVisitor {
     WorkQueue* queue = wanted(id);
     if (queue != nullptr && !queue->state.recover_checkpoint(state)) fail(id, "checkpoint");
   }
-  void on_message(const storage::MessageMeta& meta, std::uint32_t content_bytes,
+  void on_message(const storage::MessageMeta& meta, base::ByteView content,
                   std::span<const storage::MessagePlace> places) override {
+    const auto message = parse_content(content);
+    const auto bytes = static_cast<std::uint32_t>(message ? message->body.size() : 0);
     for (const auto& place : places)
-      if (WorkQueue* queue = wanted(place.queue))
-        queue->state.recover_message(meta, place.offset, content_bytes);
+      if (WorkQueue* queue = wanted(place.queue)) queue->state.recover_message(meta, place.offset, bytes);
   }
   void on_event(base::QueueId id, base::ByteView bytes) override {
     WorkQueue* queue = wanted(id);

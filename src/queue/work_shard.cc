@@ -134,7 +134,7 @@ base::Result<> WorkShard::add_consumer(base::QueueId id, ConsumerId consumer,
                                        const ConsumerOptions& options) {
   WorkQueue* queue = find(id);
   INVARIANT(queue != nullptr, "no work queue {}", id.value);
-  TRY_VOID(queue->consumers.may_add(options, queue->options.quorum));
+  TRY_VOID(queue->consumers.may_add(options, queue->options.single_active, queue->options.quorum));
   auto& slot = consumers_[consumer];
   INVARIANT(slot == nullptr, "consumer {} is there", consumer.value);
   slot = std::make_unique<WorkConsumer>();

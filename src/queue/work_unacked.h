@@ -18,7 +18,7 @@ namespace sluice::queue {
 // A message taken from a queue and not settled yet.
 struct Taken {
   base::Offset offset;
-  std::uint32_t bytes = 0;         // of content
+  std::uint32_t bytes = 0;         // of its body
   std::uint32_t delivered_at = 0;  // monotonic ms, truncated
   std::uint16_t acquired = 0;      // how often it was taken before
   std::uint16_t failed = 0;        // of these, how often the delivery failed

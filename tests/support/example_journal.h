@@ -18,7 +18,7 @@ class PlainJournalOwner : public storage::JournalOwner, public storage::JournalV
   }
   void on_offline(const base::Error&) override {}
   void on_checkpoint(base::QueueId, base::ByteView) override { ++states; }
-  void on_message(const storage::MessageMeta&, std::uint32_t,
+  void on_message(const storage::MessageMeta&, base::ByteView,
                   std::span<const storage::MessagePlace>) override {
     ++messages;
   }

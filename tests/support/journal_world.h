@@ -141,10 +141,10 @@ class JournalWorld : public storage::JournalOwner, public storage::JournalVisito
       of.live[offset] = reader.read<std::uint64_t>();
     }
   }
-  void on_message(const storage::MessageMeta& meta, std::uint32_t content_bytes,
+  void on_message(const storage::MessageMeta& meta, base::ByteView content,
                   std::span<const storage::MessagePlace> places) override {
     const auto number = static_cast<std::uint64_t>(meta.received_at_ms) / 3;
-    INVARIANT(content_bytes == content_of(number).size(), "message {} has {} bytes", number, content_bytes);
+    INVARIANT(content.size() == content_of(number).size(), "message {} has {} bytes", number, content.size());
     for (const auto& place : places) {
       auto& of = state.queues[place.queue.value];
       INVARIANT(place.offset.value == of.next_offset, "queue {}: offset {} after {}", place.queue.value,

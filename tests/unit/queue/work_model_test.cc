@@ -291,7 +291,7 @@ class Life final : public test::WorkWorld {
       if (of.length_max) REQUIRE(stats(id).ready <= *of.length_max);
       std::uint64_t bytes = 0;
       for (const auto& each : model_[id].messages)
-        if (each.place == Place::ready) bytes += each.body.size() + 11;
+        if (each.place == Place::ready) bytes += each.body.size();
       REQUIRE(stats(id).ready_bytes == bytes);
     }
     saved_ = model_;

@@ -208,6 +208,9 @@ TEST_CASE("one consumer is active, the next follows") {
   WorkOptions options;
   options.single_active = true;
   WorkWorld world({{1, options}});
+  ConsumerOptions exclusive;
+  exclusive.exclusive = true;
+  CHECK(world.consume(1, 9, exclusive).error().code == base::Errc::access_refused);
   REQUIRE(world.consume(1, 1));
   REQUIRE(world.consume(1, 2));
   publish_all(world, "ab");
@@ -260,12 +263,12 @@ TEST_CASE("full queues drop their head or refuse") {
   }
   SECTION("bytes") {
     options.length_max.reset();
-    options.length_bytes_max = 30;  // a message of one byte has 12
+    options.length_bytes_max = 2;  // of bodies
     WorkWorld world({{1, options}});
     publish_all(world, "abcd");
     world.turn();
     CHECK(world.stats().ready == 2);
-    CHECK(world.stats().ready_bytes == 24);
+    CHECK(world.stats().ready_bytes == 2);
   }
   SECTION("reject-publish") {
     options.overflow = Overflow::reject_publish;
