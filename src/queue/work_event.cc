@@ -36,15 +36,15 @@ bool read_part(base::ByteReader& from, Part part, WorkEvent& event) {
       event.delivered_below = base::Offset{read_varint(from)};
       return from.ok();
     case Part::returned:
-      return event.returned.decode(from);
+      return event.returned.decode(from) && !event.returned.empty();
     case Part::failed:
-      return event.failed.decode(from);
+      return event.failed.decode(from) && !event.failed.empty();
     case Part::settled:
       event.settled_bytes = read_varint(from);
-      return event.settled.decode(from);
+      return event.settled.decode(from) && !event.settled.empty();
     case Part::rewound:
       event.rewound_bytes = read_varint(from);
-      return event.rewound.decode(from);
+      return event.rewound.decode(from) && !event.rewound.empty();
   }
   return false;
 }

@@ -7,6 +7,7 @@
 
 #include "queue/work_event.h"
 #include "queue/work_offsets.h"
+#include "queue/work_state.h"
 #include "queue/work_unacked.h"
 
 using namespace sluice;
@@ -171,4 +172,45 @@ TEST_CASE("events come back as they were written") {
     const auto part = WorkEvent::decode(base::ByteView(bytes).first(size));
     CHECK((!part || *part != event));
   }
+}
+
+// The bytes of storage/FORMAT.md, "Work queues": what is on people's disks. They change with a version only.
+TEST_CASE("events and checkpoints have the bytes they had") {
+  WorkEvent event;
+  event.delivered_below = Offset{300};
+  event.returned.add(Offset{7});
+  event.failed.add(Offset{7});
+  event.settled.add(Offset{0}, Offset{4});
+  event.settled.add(Offset{9});
+  event.settled_bytes = 1000;
+  base::ByteBuffer bytes;
+  event.encode(bytes);
+  const base::ByteBuffer golden_event{0x01, 0x02, 0xAC, 0x02, 0x03, 0x01, 0x07, 0x00, 0x04, 0x01,
+                                      0x07, 0x00, 0x05, 0xE8, 0x07, 0x02, 0x00, 0x04, 0x04, 0x00};
+  CHECK(bytes == golden_event);
+
+  WorkOptions options;
+  options.quorum = true;
+  WorkState state(options);
+  for (int i = 0; i < 5; ++i) state.enqueue({}, 10);
+  auto first = *state.take();
+  state.weigh(first, 10);
+  state.note_delivered(first);
+  state.settle(first);
+  auto second = *state.take();
+  state.weigh(second, 10);
+  state.note_delivered(second);
+  state.requeue(WorkState::counted(second, true));
+  bytes.clear();
+  state.encode_checkpoint(bytes);
+  const base::ByteBuffer golden_checkpoint{0x01, 0x02, 0x05, 0x02, 0x28, 0x01, 0x04, 0x01, 0x01, 0x01,
+                                           0x03, 0x01, 0x01, 0x01, 0x00, 0x01, 0x01, 0x01, 0x00, 0x00};
+  CHECK(bytes == golden_checkpoint);
+  WorkState again(options);
+  REQUIRE(again.recover_checkpoint(golden_checkpoint));
+  again.finish_recovery(true);
+  const auto taken = again.take();
+  REQUIRE(taken);
+  CHECK(taken->offset == Offset{1});
+  CHECK(taken->failed == 1);
 }
