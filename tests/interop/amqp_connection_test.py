@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from amqp_case import AmqpCase, main, pika
+from amqp_case import AmqpCase, main, pika, until
 from amqp_wire import (HEARTBEAT, METHOD, PROTOCOL_HEADER, Closed, Connection, encode_method, encode_table)
 from broker import scaled
 
@@ -244,6 +244,26 @@ class Channels(AmqpCase):
         self.raw.send_frame(METHOD, 1, struct.pack(">HH", 60, 99))
         got = self.raw.closed_with()
         self.assertIn(got[1], (502, 503, 540) if self.broker else (None,), got)
+
+
+class Blocked(AmqpCase):
+    """While the disk is too full publishers wait; consumers go on."""
+    options = {"disk_free_limit.absolute": "900TB"}
+
+    def test_a_publisher_is_told_and_waits(self):
+        self.only_sluice("starts a broker with a disk limit")
+        with Connection(self.amqp_port, capabilities=["connection.blocked"]) as raw:
+            raw.open_channel()
+            queue = raw.call(1, "queue.declare", exclusive=True).queue
+            until("the alarm is raised", lambda: "free disk is below" in self.broker.log_text())
+            raw.publish(1, "", queue, b"m")
+            self.assertEqual(raw.next("connection.blocked").reason, "low on disk")
+            raw.publish(1, "", queue, b"m")
+            with Connection(self.amqp_port) as other:  # who only consumes is not stopped
+                other.open_channel()
+                mine = other.call(1, "queue.declare", exclusive=True).queue
+                other.call(1, "basic.consume", queue=mine)
+                other.call(1, "basic.cancel", consumer_tag="none")
 
 
 if __name__ == "__main__":

@@ -125,9 +125,8 @@ class ReplyTo(AmqpCase):
             answering.open_channel()
             queue = answering.call(1, "queue.declare", exclusive=True).queue
             asking.publish(1, "", queue, b"ask", {"reply_to": DIRECT, "headers": {"a": 1}, "message_id": "7"})
-            asking.call(1, "basic.qos", prefetch_count=1)
-            answering.send(1, "basic.get", queue=queue, no_ack=True)
-            request = answering.next("basic.get-ok")
+            answering.call(1, "basic.consume", queue=queue, no_ack=True)
+            request = answering.next("basic.deliver")
             self.assertEqual((request.properties["headers"], request.properties["message_id"]), ({"a": 1}, "7"))
             body = bytes(300000)
             answering.publish(1, "", request.properties["reply_to"], body, {"priority": 3, "headers": {"b": None}})
