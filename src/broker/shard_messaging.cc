@@ -46,6 +46,7 @@ void ShardMessaging::count_dead_letter(const OwnedQueue& queue, queue::DeadReaso
 
 void ShardMessaging::attach(const Caller& caller, QueueClient& client) {
   clients_.add(caller, client);
+  if (alarms_ != 0) alarms_changed_ = true;
 }
 
 QueueClientState& ShardMessaging::client_of(const Caller& caller) {

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the broker does around work queues: dead letters, delayed messages, recent history, alarms, limits of
+// a channel whose queues are on several shards.
+#include "unit/broker/messaging_world.h"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+base::FieldTable table(std::initializer_list<std::pair<std::string, base::FieldValue>> entries) {
+  base::FieldTable made;
+  for (const auto& each : entries) made.entries.push_back(each);
+  return made;
+}
+
+void make_exchange(World& world, std::string_view name, std::string_view type,
+                   base::FieldTable arguments = {}) {
+  broker::ExchangeRecord record;
+  record.vhost = "/";
+  record.name = name;
+  record.type = type;
+  record.table_arguments = std::move(arguments);
+  auto& first = world.set().broker(base::ShardId{0});
+  REQUIRE(
+      world.ask([&](auto done) { first.send_command(broker::DeclareExchange{record}, std::move(done)); }));
+}
+
+void bind(World& world, std::string_view source, std::string_view queue, std::string_view key = "") {
+  broker::BindingRecord record;
+  record.vhost = "/";
+  record.source = source;
+  record.destination = queue;
+  record.routing_key = key;
+  auto& first = world.set().broker(base::ShardId{0});
+  REQUIRE(world.ask([&](auto done) { first.send_command(broker::Bind{record}, std::move(done)); }));
+}
+
+// Headers of properties as a client gets them.
+base::FieldTable headers_of(const std::string& properties) {
+  const auto decoded = message::decode_properties(base::as_bytes(properties));
+  REQUIRE(decoded);
+  if (!decoded->headers) return {};
+  auto headers = base::decode_field_table(decoded->headers->bytes());
+  REQUIRE(headers);
+  return *headers;
+}
+
+struct WithHeaders {
+  explicit WithHeaders(const base::FieldTable& headers) {
+    base::ByteWriter writer(encoded);
+    base::write_field_table(writer, headers);
+    properties.headers = base::FieldTableView(base::ByteView(encoded).subspan(4));
+  }
+  base::ByteBuffer encoded;
+  message::BasicProperties properties;
+};
+
+}  // namespace
+
+TEST_CASE("a rejected message goes to its dead letter queue and tells of it, time after time") {
+  const auto shards = GENERATE(1u, 2u);
+  World world(shards);
+  make_queue(world, "work", table({{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "dead"}}));
+  make_queue(world, "dead", table({{"x-dead-letter-exchange", ""}, {"x-dead-letter-routing-key", "work"}}));
+  TestSession one(world, 0);
+  // A publisher's own x-death is not believed.
+  const WithHeaders forged(table({{"x-death", base::FieldArray{}}, {"mine", true}}));
+  one.publish("", "work", "m", 0, forged.properties);
+  for (std::int64_t round = 1; round <= 3; ++round) {
+    CHECK(one.get("work") == "m+0");
+    one.settle(one.events.got.back(), broker::Settlement::rejected);
+    CHECK(one.get("dead") == "m+0");
+    const auto headers = headers_of(one.events.got.back().properties);
+    const auto* deaths = headers.find("x-death")->as<base::FieldArray>();
+    REQUIRE(deaths);
+    CHECK(deaths->size() == (round == 1 ? 1 : 2));
+    const auto& newest = *deaths->front().as<base::FieldTable>();
+    CHECK(newest.find("queue")->text() == "work");
+    CHECK(newest.find("count")->integer() == round);
+    CHECK(headers.find("x-first-death-queue")->text() == "work");
+    CHECK(headers.find("mine"));
+    one.settle(one.events.got.back(), broker::Settlement::rejected);
+  }
+}
+
+TEST_CASE("a missing dead letter exchange drops") {
+  World world(2);
+  make_queue(world, "work", table({{"x-dead-letter-exchange", "missing"}}));
+  TestSession one(world, 0);
+  one.publish("", "work", "m");
+  CHECK(one.get("work") == "m+0");
+  one.settle(one.events.got.back(), broker::Settlement::rejected);
+  CHECK(one.get("work") == "empty");
+}
+
+TEST_CASE("delayed messages wait, survive a restart, can be listed and cancelled") {
+  const auto shards = GENERATE(1u, 2u);
+  World world(shards);
+  make_exchange(world, "later", "x-delayed-message", table({{"x-delayed-type", "direct"}}));
+  make_queue(world, "a");
+  bind(world, "later", "a", "k");
+  const WithHeaders in_a_minute(table({{"x-delay", std::int32_t{60'000}}}));
+  {
+    TestSession one(world, shards - 1);
+    CHECK(one.publish("later", "k", "m", 1, in_a_minute.properties) == "ok");
+    CHECK(one.publish("later", "k", "cancelled", 2, in_a_minute.properties) == "ok");
+    CHECK(one.publish("later", "k", "now", 3) == "ok");
+    world.settle();
+    std::ranges::sort(one.events.events);
+    CHECK(one.events.take() == "ack1:1, ack1:2, ack1:3");
+    CHECK(one.get("a", true) == "now+0");
+    one.disconnect();
+  }
+  world.settle();
+  world.restart();
+  auto& schedule = world.set().broker(base::ShardId{0}).shard_messaging().schedule();
+  const auto rows = world.ask<std::vector<broker::ScheduledRow>>(
+      [&](auto done) { schedule.list("/", 100, std::move(done)); });
+  REQUIRE(rows);
+  REQUIRE(rows->size() == 2);
+  CHECK(rows->front().exchange == "later");
+  const auto cancel = [&](std::string vhost) {
+    return World::word(
+        world.ask<>([&](auto done) { schedule.cancel(std::move(vhost), rows->at(1).id, std::move(done)); }));
+  };
+  CHECK(cancel("other") == "not found");
+  CHECK(cancel("/") == "ok");
+  CHECK(cancel("/") == "not found");
+  TestSession one(world, 0);
+  world.tick();
+  CHECK(one.get("a") == "empty");
+  world.tick(60'000);
+  world.tick();
+  CHECK(one.get("a", true) == "m+0");
+  CHECK(headers_of(one.events.got.back().properties).find("x-delay")->integer() == -60'000);
+  CHECK(one.get("a") == "empty");
+  world.tick();
+  CHECK(
+      world.ask<std::vector<broker::ScheduledRow>>([&](auto done) { schedule.list("", 9, std::move(done)); })
+          ->empty());
+}
+
+TEST_CASE("a new binding gets the recent messages of all shards once") {
+  const auto shards = GENERATE(1u, 3u);
+  World world(shards);
+  make_exchange(world, "recent", "x-recent-history", table({{"x-recent-history-length", std::int32_t{3}}}));
+  make_queue(world, "a");
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    TestSession one(world, i % shards);
+    world.ports.clock.advance(1);
+    one.publish("recent", "k", std::to_string(i));
+    world.settle();
+    one.disconnect();
+  }
+  bind(world, "recent", "a");
+  world.settle();
+  TestSession one(world, 0);
+  for (const auto* body : {"3+2", "4+1", "5+0"}) CHECK(one.get("a", true) == body);
+  CHECK(one.get("a") == "empty");
+}
+
+TEST_CASE("alarms tell every client, also one that comes later, and consumers go on") {
+  broker::BrokerOptions options;
+  options.memory_watermark_absolute = base::ByteSize{1000};
+  World world(2, options);
+  make_queue(world, "a");
+  TestSession one(world, 1);
+  auto& broker = world.set().broker(base::ShardId{1});
+  broker.set_alarm(broker::ShardBroker::Alarm::memory, true);
+  world.settle();
+  CHECK(one.events.take() == "blocked low on memory");
+  broker.set_alarm(broker::ShardBroker::Alarm::disk, true);
+  world.settle();
+  CHECK(one.events.take() == "blocked low on memory & disk");
+  TestSession two(world, 1);
+  world.settle();
+  CHECK(two.events.take() == "blocked low on memory & disk");
+  one.publish("", "a", "m");
+  CHECK(two.get("a", true) == "m+0");
+  broker.set_alarm(broker::ShardBroker::Alarm::memory, false);
+  broker.set_alarm(broker::ShardBroker::Alarm::disk, false);
+  world.settle();
+  CHECK(one.events.take() == "unblocked");
+}
+
+TEST_CASE("a channel's limit holds over queues of several shards") {
+  World world(2);
+  make_queue(world, "a");
+  make_queue(world, "b");
+  TestSession one(world, 0);
+  one.messaging().set_channel_prefetch(one.caller, 1, 3);
+  CHECK(one.consume("a", "c") == "ok");
+  CHECK(one.consume("b", "d") == "ok");
+  for (int i = 0; i < 5; ++i) {
+    one.publish("", "a", "m");
+    one.publish("", "b", "m");
+  }
+  world.settle();
+  std::size_t settled = 0;
+  for (std::size_t seen = 3; seen <= 9; ++seen) {
+    REQUIRE(one.events.got.size() == seen);
+    one.settle(one.events.got[settled++]);
+  }
+  one.messaging().cancel(one.caller, 1, "c");
+  one.messaging().cancel(one.caller, 1, "d");
+  world.settle();
+  CHECK(one.events.got.size() == 10);
+  for (; settled < 10; ++settled) one.settle(one.events.got[settled], broker::Settlement::requeued);
+  CHECK(one.get("a", true).starts_with("m+"));
+}
