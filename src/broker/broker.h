@@ -120,6 +120,14 @@ class Broker {
   virtual void reset_offset(std::string_view vhost, std::string_view stream, std::string_view reference,
                             Done<> done) = 0;
 
+  // A queue with x-retain has its settled messages ready again, from an offset or a time on. How many.
+  // not_found; precondition_failed: it retains nothing.
+  virtual void rewind_queue(std::string_view vhost, std::string_view queue, const OffsetSpec& from,
+                            Done<std::uint64_t> done) {
+    static_cast<void>(vhost), static_cast<void>(queue), static_cast<void>(from);
+    done(base::fail(base::Errc::internal, "no queues are served"));
+  }
+
   // -- listings, over all shards
 
   virtual void list_connections(Done<std::vector<ConnectionRow>> done) = 0;

@@ -91,13 +91,13 @@ void ShardBroker::on_attached(Asked asked, base::Result<storage::LogView> view) 
   const auto origin = asked.origin;
   auto* state = clients_.find(origin.client);
   const bool wanted = state && state->consumers.contains(origin.token);
-  const auto* queue = catalog_.stream(asked.request.vhost, asked.request.stream);
+  const auto queue = find_queue(asked.request.vhost, asked.request.stream);
   base::Result<Consumer*> result;
   if (!wanted) {
     result = base::fail(base::Errc::precondition_failed, "unsubscribed meanwhile");
   } else if (!view) {
     result = std::unexpected(view.error());
-  } else if (!queue || queue->log() != asked.log) {
+  } else if (!queue || (*queue)->log() != asked.log) {
     result = base::fail(base::Errc::stream_not_found, "the stream was deleted meanwhile");
   } else {
     stream.view = *view;

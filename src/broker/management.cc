@@ -14,7 +14,8 @@ namespace sluice::broker {
 
 base::Result<const QueueRecord*> ShardBroker::find_queue(std::string_view vhost,
                                                          std::string_view name) const {
-  if (const auto* queue = catalog_.stream(vhost, name)) return queue;
+  const auto* queue = catalog_.queue(vhost, name);
+  if (queue && (queue->is_stream() || queue->retains())) return queue;
   return base::fail(base::Errc::stream_not_found,
                     fmt::format("no stream \"{:.64}\" in vhost \"{:.64}\"", name, vhost));
 }
@@ -128,6 +129,7 @@ void ShardBroker::apply_command(CommandSource source, const Command& command) {
 base::Result<> ShardBroker::open_queue(const QueueRecord& queue) {
   if (set_.owner_of(queue.log()) != shard_.id) return {};
   if (queue.is_stream()) return owner_.open(with_policies(queue));
+  if (const auto retained = retained_log_of(queue)) TRY_VOID(owner_.open(*retained));
   return messaging_.open_queue(queue, settings_of(queue));
 }
 
@@ -135,6 +137,7 @@ void ShardBroker::remove_queue(const QueueRecord& queue) {
   const bool ours = set_.owner_of(queue.log()) == shard_.id;
   if (!queue.is_stream()) {
     if (ours) messaging_.close_queue(base::QueueId{queue.log_id});
+    if (ours && queue.retains()) owner_.remove(queue.log());
     return messaging_.on_queue_removed(base::QueueId{queue.log_id});
   }
   if (ours) owner_.remove(queue.log());
@@ -193,19 +196,19 @@ void ShardBroker::on_command_done(std::uint64_t number, base::Result<> result) {
 // -- local answers
 
 bool ShardBroker::stream_exists(std::string_view vhost, std::string_view name) const {
-  return catalog_.stream(vhost, name) != nullptr;
+  return find_queue(vhost, name).has_value();
 }
 
 StreamPlace ShardBroker::locate(const Identity& identity, std::string_view vhost,
                                 std::string_view name) const {
   StreamPlace place{std::string(name), std::nullopt};
-  const auto* queue = catalog_.stream(vhost, name);
+  const auto queue = find_queue(vhost, name);
   if (!access_.check(identity, vhost, Permission::read, name) &&
       !access_.check(identity, vhost, Permission::write, name)) {
     place.error = base::Errc::access_refused;
   } else if (!queue) {
     place.error = base::Errc::stream_not_found;
-  } else if (down_.contains(queue->log())) {
+  } else if (down_.contains((*queue)->log())) {
     place.error = base::Errc::stream_unavailable;
   }
   return place;

@@ -74,7 +74,10 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
   if (!found) return answer(std::unexpected(found.error()));
   const auto& record = **found;
   const auto type = type_of(record);
-  if (type == QueueType::stream) return consume_stream(client, record, std::move(request), std::move(answer));
+  const bool wants_history = std::ranges::any_of(
+      request.arguments.entries, [](const auto& each) { return each.first.starts_with("x-stream-"); });
+  if (type == QueueType::stream || (wants_history && record.retains()))
+    return consume_stream(client, record, std::move(request), std::move(answer));
   if (request.exclusive && is_single_active(record)) {
     return answer(
         std::unexpected(Refusal{403, queue_text(caller.vhost, request.queue) + " in exclusive use"}));
@@ -211,7 +214,7 @@ Delivery ShardMessaging::to_delivery(const Source& source, const queue::WorkDeli
   delivery.offset = from.offset;
   delivery.message = {from.message.exchange, from.message.routing_key, from.message.properties,
                       from.message.body};
-  delivery.redelivered = from.redelivered;
+  delivery.redelivered = from.redelivered || (from.meta.flags & meta_rewound) != 0;
   delivery.queue_type = source.type;
   const bool counts = from.delivery_count > 0 || from.acquired_count > 0;
   if (counts && source.type == QueueType::quorum) delivery.message.properties = with_counts(from);

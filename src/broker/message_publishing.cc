@@ -185,7 +185,7 @@ std::uint32_t ShardMessaging::give_internal(const queue::Message& message, const
 void ShardMessaging::give_queues(const queue::Message& message, const queue::MessageMeta& meta,
                                  base::ShardId owner, std::span<const base::QueueId> queues,
                                  const queue::PublishOrigin& origin) {
-  if (owner == shard_.id) return owner_.queues().publish(message, meta, queues, origin);
+  if (owner == shard_.id) return retained_.publish(message, meta, queues, origin);
   auto& batch = peers_[owner.value].requests.published;
   batch.add(message, meta, queues, origin);
   if (batch.bytes() >= mailed_batch_bytes) flush_requests(owner);

@@ -34,6 +34,10 @@ base::Result<> ShardMessaging::start() {
                                : queue::WorkQueues::open(shard_, directory, options, setups, owner_,
                                                          &set_.work_metrics(shard_.id)));
   owner_.set_queues(std::move(queues));
+  broker_.catalog().for_each_queue([&](const QueueRecord& record) {
+    if (set_.owner_of(record.log()) == shard_.id && retained_log_of(record))
+      retained_.open(base::QueueId{record.log_id}, set_.log_directory(record.log()));
+  });
   return {};
 }
 
@@ -42,6 +46,7 @@ base::Result<> ShardMessaging::open_queue(const QueueRecord& record, const Queue
   const base::QueueId id{record.log_id};
   TRY_VOID(owner_.queues().create({id, settings.options}));
   owned_.insert_or_assign(id, to_owned(record, settings));
+  if (retained_log_of(record)) retained_.open(id, set_.log_directory(record.log()));
   return {};
 }
 
@@ -53,6 +58,7 @@ void ShardMessaging::change_queue(const QueueRecord& record, const QueueSettings
 }
 
 void ShardMessaging::close_queue(base::QueueId queue) {
+  retained_.close(queue);
   if (owned_.erase(queue) > 0) owner_.remove_queue(queue);
 }
 

@@ -20,6 +20,8 @@ base::Result<> ShardBroker::add_publisher(ClientId client, Token publisher, std:
   INVARIANT(state && !state->publishers.contains(publisher), "publisher {} of client {}", publisher,
             client.value);
   TRY(queue, find_queue(vhost, stream));
+  if (!queue->is_stream())  // the history of a queue: messages come through the queue
+    return base::fail(base::Errc::stream_not_found, fmt::format("\"{:.64}\" is no stream", stream));
   const auto log = queue->log();
   if (const auto down = down_.find(log); down != down_.end()) {
     return base::fail(base::Errc::stream_unavailable,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Questions to the owner of a log (statistics, offsets, sequences, tracking) and listings over all shards.
 #include "broker/shard_broker.h"
+#include "broker/texts.h"
 
 namespace sluice::broker {
 
@@ -95,6 +96,21 @@ void ShardBroker::visit_from(std::uint32_t shard, Visit<Row> visit) {
     visit.collect(there, visit.rows);
     if (shard + 1 < there.set_.shard_count()) return there.visit_from<Row>(shard + 1, std::move(visit));
     there.answer<std::vector<Row>>(visit.home, std::move(visit.done), std::move(visit.rows));
+  });
+}
+
+void ShardBroker::rewind_queue(std::string_view vhost, std::string_view queue, const OffsetSpec& from,
+                               Done<std::uint64_t> done) {
+  const auto* record = catalog_.queue(vhost, queue);
+  if (!record) return done(no_such_queue(vhost, queue));
+  on_shard(set_.owner_of(record->log()), [home = shard_.id, id = base::QueueId{record->log_id}, from,
+                                          done = std::move(done)](ShardBroker& there) mutable {
+    there.messaging_.retained().rewind(
+        id, from, [&there, home, done = std::move(done)](base::Result<std::uint64_t> count) mutable {
+          there.on_shard(home, [count = std::move(count), done = std::move(done)](ShardBroker&) mutable {
+            done(std::move(count));
+          });
+        });
   });
 }
 

@@ -76,6 +76,8 @@ struct QueueRecord {
   auto key() const { return std::tie(vhost, name); }
   base::LogId log() const { return base::LogId{log_id}; }
   bool is_stream() const { return type == "stream"; }
+  // A queue that keeps what it has settled: readable as a stream is.
+  bool retains() const { return !is_stream() && table_arguments.find("x-retain") != nullptr; }
   bool exclusive() const { return exclusive_owner != 0; }
   static constexpr auto fields() {
     using R = QueueRecord;

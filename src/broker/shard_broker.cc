@@ -42,8 +42,9 @@ base::Result<> ShardBroker::start() {
       [&](const auto& exchange) { router_.set_alternate(exchange, policies_.alternate_of(exchange)); });
   // A log that does not open is a stream that is down, not a broker that does not start.
   catalog_.for_each_queue([&](const QueueRecord& queue) {
-    if (queue.is_stream() && set_.owner_of(queue.log()) == shard_.id)
-      static_cast<void>(owner_.open(with_policies(queue)));
+    if (set_.owner_of(queue.log()) != shard_.id) return;
+    if (queue.is_stream()) static_cast<void>(owner_.open(with_policies(queue)));
+    if (const auto retained = retained_log_of(queue)) static_cast<void>(owner_.open(*retained));
   });
   return messaging_.start();
 }

@@ -38,6 +38,8 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   // -- Broker
   Messaging& messaging() override { return messaging_; }
   Administration* administration() override { return &administration_; }
+  void rewind_queue(std::string_view vhost, std::string_view queue, const OffsetSpec& from,
+                    Done<std::uint64_t> done) override;
   ClientId add_client(Client& client) override;
   void remove_client(ClientId client) override;
   base::Result<Identity> authenticate(const Credentials& credentials) override;
@@ -120,6 +122,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void set_alarm(Alarm alarm, bool on);
   StreamOwner& owner() { return owner_; }
   ShardMessaging& shard_messaging() { return messaging_; }
+  StreamOwner& stream_owner() { return owner_; }
   const Catalog& catalog() const { return catalog_; }
   Router& router() { return router_; }
   // Of a work queue: arguments and policies merged.

@@ -28,6 +28,7 @@ ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& b
       clients_(shard.id),
       declaring_(shard, broker),
       owner_(shard, *this),
+      retained_(shard, *this, broker.stream_owner()),
       streams_(shard, broker, *this),
       peers_(set.shard_count()),
       targets_(set.shard_count()) {
@@ -86,6 +87,7 @@ void ShardMessaging::on_turn_end() {
   owner_.end_turn(!schedule_ || schedule_->has_room());
   take_internal_confirms();
   streams_.run();
+  if (retained_.run()) wake();
   if (schedule_) schedule_->on_turn_end();
   auto& self = peers_[shard_.id.value];
   if (self.queues_full != owner_.full()) {

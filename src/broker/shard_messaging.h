@@ -25,6 +25,7 @@
 #include "broker/messaging_metrics.h"
 #include "broker/queue_settings.h"
 #include "broker/recent_history.h"
+#include "broker/retained_logs.h"
 #include "broker/router.h"
 #include "broker/schedule.h"
 #include "broker/shard_set.h"
@@ -41,6 +42,7 @@ enum class InternalPublisher : std::uint16_t { dead_letters, schedule, history }
 
 // MessageMeta::flags
 inline constexpr std::uint8_t meta_dead_lettered = 1;  // the broker wrote x-death
+inline constexpr std::uint8_t meta_rewound = 4;        // was settled before: redelivered
 
 inline constexpr std::string_view reply_to_name = "amq.rabbitmq.reply-to";
 inline constexpr std::string_view reply_to_prefix = "amq.rabbitmq.reply-to.";
@@ -120,6 +122,8 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void on_requests(base::ShardId from, const WorkRequests& requests) { owner_.take_requests(from, requests); }
   void on_news(base::ShardId from, const WorkNews& news);
   WorkOwner& owner() { return owner_; }
+  RetainedLogs& retained() { return retained_; }
+  void wake();  // another turn, though nothing has arrived
 
   // -- WorkOwner::Host
   bool deliver(Source& source, const queue::WorkDelivery& delivery) override;
@@ -131,6 +135,10 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void note_timed_out(SourceId source) override { timed_out_.push_back(source); }
   void note_unused(base::QueueId queue, bool expired) override;
   void note_offline(const base::Error& error) override;
+  void publish_owned(const queue::Message& message, const queue::MessageMeta& meta,
+                     std::span<const base::QueueId> targets, const queue::PublishOrigin& origin) override {
+    retained_.publish(message, meta, targets, origin);
+  }
 
   // -- AmqpStreams::Host, which shares note_confirm
   void deliver_stream(SourceId source, Delivery& delivery) override;
@@ -155,7 +163,6 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
 
   struct Got;
 
-  void wake();  // another turn, though nothing has arrived
   void delete_unused();
   void take_internal_confirms();
 
@@ -222,6 +229,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   MessagingClients clients_;
   Declaring declaring_;
   WorkOwner owner_;
+  RetainedLogs retained_;
   AmqpStreams streams_;
   std::vector<Peer> peers_;  // by shard; the own one only counts as full or not
   std::vector<std::pair<std::uint64_t, std::uint16_t>> channels_told_, channels_before_;

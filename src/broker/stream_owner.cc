@@ -109,6 +109,11 @@ void StreamOwner::stepped_down(base::LogId log, log::Origin reader) {
 
 // -- questions
 
+base::Result<storage::LogView> StreamOwner::committed(base::LogId log) {
+  TRY(stream, need_running(log));
+  return stream->log()->committed();
+}
+
 base::Result<StreamStats> StreamOwner::stats(base::LogId log) {
   TRY(stream, need_running(log));
   const auto& view = stream->log()->committed();
@@ -200,6 +205,7 @@ base::Result<std::vector<GroupMemberRow>> StreamOwner::group_members(base::LogId
 
 void StreamOwner::list_streams(std::vector<StreamRow>& rows) const {
   for (const auto& [id, stream] : streams_) {
+    if (!stream->record().is_stream()) continue;  // the history of a queue
     StreamRow row;
     row.vhost = stream->record().vhost;
     row.name = stream->record().name;

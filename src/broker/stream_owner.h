@@ -42,6 +42,9 @@ class StreamOwner {
   void detach(base::LogId log, log::Origin reader);
   void stepped_down(base::LogId log, log::Origin reader);
 
+  // What readers may see of a log, now.
+  base::Result<storage::LogView> committed(base::LogId log);
+
   // Questions; stream_not_found when the log is gone, stream_unavailable when it is down.
   base::Result<StreamStats> stats(base::LogId log);
   struct Counts {

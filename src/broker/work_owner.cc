@@ -149,7 +149,7 @@ void WorkOwner::take_requests(base::ShardId from, const WorkRequests& requests) 
   requests.published.for_each(
       [&](const queue::Message& message, const queue::MessageMeta& meta,
           std::span<const base::QueueId> targets,
-          const queue::PublishOrigin& origin) { queues_->publish(message, meta, targets, origin); });
+          const queue::PublishOrigin& origin) { host_.publish_owned(message, meta, targets, origin); });
   news_[from.value].taken_bytes += requests.published.bytes();
   std::size_t next = 0;
   for (const auto& settled : requests.settled) {

@@ -38,6 +38,10 @@ class WorkOwner final : public queue::WorkListener {
     virtual void note_timed_out(SourceId source) = 0;
     virtual void note_unused(base::QueueId queue, bool expired) = 0;
     virtual void note_offline(const base::Error& error) = 0;
+    // All publishing passes here, for queues that keep a history.
+    virtual void publish_owned(const queue::Message& message, const queue::MessageMeta& meta,
+                               std::span<const base::QueueId> targets,
+                               const queue::PublishOrigin& origin) = 0;
   };
 
   WorkOwner(base::Shard& shard, Host& host) : shard_(shard), host_(host), news_(shard.shard_count) {}

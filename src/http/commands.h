@@ -46,6 +46,7 @@ class Commands {
   void on(const ListConnections::Request& request, Rows<AnyConnectionRow> done);
   void on(const ListChannels::Request& request, Rows<NamedChannelRow> done);
   void on(const PurgeQueue::Request& request, Rows<NoRow> done);
+  void on(const RewindQueue::Request& request, Rows<NoRow> done);
   void on(const DeleteQueue::Request& request, Rows<NoRow> done);
   void on(const CloseConnection::Request& request, Rows<NoRow> done);
   void on(const SetPolicy::Request& request, Rows<NoRow> done);

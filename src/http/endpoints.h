@@ -277,9 +277,9 @@ using Endpoints =
                  AddSuperStream, DeleteSuperStream, ListStreamConnections, ListStreamPublishers,
                  ListStreamConsumers, ListStreamConsumerGroups, ListStreamGroupConsumers, ListStreamTracking,
                  ResetOffset, ListQueues, ListExchanges, ListBindings, ListConsumers, ListConnections,
-                 ListChannels, PurgeQueue, DeleteQueue, CloseConnection, SetPolicy, ListPolicies, ClearPolicy,
-                 SetOperatorPolicy, ListOperatorPolicies, ClearOperatorPolicy, AddVhost, DeleteVhost,
-                 ListVhosts, SetPermissions>;
+                 ListChannels, PurgeQueue, RewindQueue, DeleteQueue, CloseConnection, SetPolicy, ListPolicies,
+                 ClearPolicy, SetOperatorPolicy, ListOperatorPolicies, ClearOperatorPolicy, AddVhost,
+                 DeleteVhost, ListVhosts, SetPermissions>;
 
 template <class F, class... E>
 void for_each_endpoint(EndpointList<E...>, F&& f) {

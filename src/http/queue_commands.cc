@@ -2,6 +2,8 @@
 // The commands of queue_endpoints.h.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "http/commands.h"
 
 namespace sluice::http {
@@ -53,6 +55,19 @@ void Commands::on(const ListChannels::Request&, Rows<NamedChannelRow> done) {
 void Commands::on(const PurgeQueue::Request& request, Rows<NoRow> done) {
   broker_.administration()->purge_queue(node_.administrator, request.vhost, request.queue,
                                         no_rows<std::uint64_t>(std::move(done)));
+}
+void Commands::on(const RewindQueue::Request& request, Rows<NoRow> done) {
+  broker::OffsetSpec from;
+  from.kind = broker::OffsetSpec::Kind::first;
+  if (request.offset >= 0) {
+    from.kind = broker::OffsetSpec::Kind::offset;
+    from.offset = static_cast<std::uint64_t>(request.offset);
+  } else if (request.timestamp >= 0) {
+    constexpr std::int64_t seconds_max = 1'000'000'000'000;
+    from.kind = broker::OffsetSpec::Kind::timestamp;
+    from.timestamp_ms = std::min(request.timestamp, seconds_max) * 1000;
+  }
+  broker_.rewind_queue(request.vhost, request.queue, from, no_rows<std::uint64_t>(std::move(done)));
 }
 void Commands::on(const DeleteQueue::Request& request, Rows<NoRow> done) {
   broker_.administration()->delete_queue(node_.administrator, request.vhost, request.queue, request.if_unused,

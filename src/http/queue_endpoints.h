@@ -67,6 +67,26 @@ struct PurgeQueue {
   struct Request : QueueRequest {};
   using Row = NoRow;
 };
+struct RewindQueue {
+  static constexpr std::string_view name = "rewind_queue",
+                                    doc = "Makes settled messages of a queue with x-retain ready again",
+                                    intro = "Rewinding queue '{queue}' in vhost '{vhost}' ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string queue;
+    std::string vhost = "/";
+    std::int64_t offset = -1, timestamp = -1;
+    static constexpr auto fields() {
+      using base::field;
+      return std::tuple{
+          field("queue", &Request::queue, "name of the queue", Positional{}),
+          field("vhost", &Request::vhost, "virtual host"),
+          field("offset", &Request::offset, "of the first message, as stream consumers see it; -1: by time"),
+          field("timestamp", &Request::timestamp, "seconds since 1970; -1: from the oldest kept")};
+    }
+  };
+  using Row = NoRow;
+};
 struct DeleteQueue {
   static constexpr std::string_view name = "delete_queue", doc = "Deletes a queue",
                                     intro = "Deleting queue '{queue}' on vhost '{vhost}' ...";

@@ -156,8 +156,10 @@ class WorkQueues {
   // The dead message was taken over by its new queues, or has none: it is settled here.
   virtual void dead_letter_done(base::QueueId queue, base::Offset offset) = 0;
   virtual std::uint64_t purge(base::QueueId queue) = 0;  // how many ready ones
-  // Retained queues: settled messages from there on are ready again. how many
-  virtual base::Result<std::uint64_t> rewind(base::QueueId queue, base::Offset from) = 0;
+  // The message is ready, delayed, or out at a consumer.
+  virtual bool is_unsettled(base::QueueId queue, base::Offset offset) const = 0;
+  // Settles it if it is ready: it is about to be published again. False: it was not.
+  virtual bool drop_ready(base::QueueId queue, base::Offset offset) = 0;
 
   virtual std::optional<QueueStats> stats(base::QueueId queue) const = 0;
   // False: do not read sockets that publish (the journal's writes or syncs are behind).

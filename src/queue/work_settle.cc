@@ -39,6 +39,16 @@ void WorkShard::settle(base::QueueId id, ConsumerId holder, std::span<const base
     drop_consumer(*consumer);
 }
 
+bool WorkShard::drop_ready(base::QueueId id, base::Offset offset) {
+  WorkQueue* queue = find(id);
+  if (queue == nullptr || !queue->state.is_ready(offset)) return false;
+  Taken taken = queue->state.take_at(offset);
+  if (read_taken(*queue, taken) != Readable::yes) return false;
+  settle_taken(*queue, taken);
+  note(*queue);
+  return true;
+}
+
 void WorkShard::settle_taken(WorkQueue& queue, const Taken& taken) {
   WorkEvent& event = event_of(queue);
   event.settled.add(taken.offset);

@@ -124,10 +124,6 @@ std::optional<QueueStats> WorkShard::stats(base::QueueId id) const {
   return stats;
 }
 
-base::Result<std::uint64_t> WorkShard::rewind(base::QueueId, base::Offset) {
-  return base::fail(base::Errc::precondition_failed, "the queue does not retain settled messages");
-}
-
 // ---- consumers
 
 base::Result<> WorkShard::add_consumer(base::QueueId id, ConsumerId consumer,

@@ -52,7 +52,10 @@ class WorkShard final : public WorkQueues, public storage::JournalOwner {
               Settlement settlement) override;
   void dead_letter_done(base::QueueId queue, base::Offset offset) override;
   std::uint64_t purge(base::QueueId queue) override;
-  base::Result<std::uint64_t> rewind(base::QueueId queue, base::Offset from) override;
+  bool is_unsettled(base::QueueId queue, base::Offset offset) const override {
+    return is_live({queue, offset});
+  }
+  bool drop_ready(base::QueueId queue, base::Offset offset) override;
   std::optional<QueueStats> stats(base::QueueId queue) const override;
   bool has_room() const override;
   void end_turn() override;

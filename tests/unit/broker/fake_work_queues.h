@@ -112,7 +112,8 @@ class FakeWorkQueues final : public queue::WorkQueues {
     queues_.at(id).ready.clear();
     return count;
   }
-  base::Result<std::uint64_t> rewind(base::QueueId, base::Offset) override { return 0; }
+  bool is_unsettled(base::QueueId, base::Offset) const override { return false; }
+  bool drop_ready(base::QueueId, base::Offset) override { return false; }
 
   std::optional<queue::QueueStats> stats(base::QueueId id) const override {
     const auto found = queues_.find(id);
