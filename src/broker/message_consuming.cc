@@ -239,8 +239,6 @@ void ShardMessaging::deliver_stream(SourceId id, Delivery& delivery) {
   if (!source || source->cancelled) return;
   ++source->unsettled;
   ++source->delivered;
-  metrics_.delivered.add();
-  metrics_.delivered_manual_ack.add();
   delivery.queue = QueueId{id.value};
   source->client->events->on_delivered(source->channel, source->tag, delivery);
 }
@@ -250,9 +248,6 @@ bool ShardMessaging::deliver(Source& source, const queue::WorkDelivery& from) {
   if (!source.no_ack) ++source.unsettled;
   if (source.cancelled) return true;  // WorkQueues has removed it: does not happen on this shard
   if (source.channel_state->prefetch > 0 && !source.no_ack && !hand_out(source, from)) return client.ready;
-  metrics_.delivered.add();
-  (source.no_ack ? metrics_.delivered_auto_ack : metrics_.delivered_manual_ack).add();
-  if (from.redelivered) metrics_.redelivered.add();
   ++source.delivered;
   client.events->on_delivered(source.channel, source.tag, to_delivery(source, from));
   if (client.ready) return true;
@@ -308,7 +303,6 @@ void ShardMessaging::settle(const Caller& caller, QueueId id, std::span<const ba
   static_cast<void>(caller);
   auto* source = clients_.source(SourceId{id.value});
   if (!source) return;  // its queue is gone
-  if (settlement == Settlement::accepted) metrics_.acknowledged.add(offsets.size());
   if (source->type == QueueType::stream) {
     source->unsettled -= std::min(source->unsettled, static_cast<std::uint32_t>(offsets.size()));
     streams_.settle(source->id, offsets, settlement);

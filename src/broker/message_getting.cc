@@ -59,13 +59,9 @@ void ShardMessaging::answer_get(Source& source, const queue::WorkDelivery* taken
                                 std::uint64_t left,
                                 std::move_only_function<void(Outcome<std::optional<Delivery>>)>& answer) {
   if (!taken) {
-    metrics_.got_empty.add();
     if (source.lost && source.asking == 0) close_source(source);
     return answer(std::optional<Delivery>());
   }
-  metrics_.delivered.add();
-  (no_ack ? metrics_.got_auto_ack : metrics_.got_manual_ack).add();
-  if (taken->redelivered) metrics_.redelivered.add();
   if (!no_ack) ++source.unsettled;
   auto delivery = to_delivery(source, *taken);
   delivery.messages_left = static_cast<std::uint32_t>(std::min<std::uint64_t>(left, UINT32_MAX));

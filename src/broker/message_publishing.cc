@@ -69,8 +69,6 @@ Outcome<Router::Place*> ShardMessaging::find_place(QueueClientState& client, std
 Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest& request) {
   auto& client = client_of(caller);
   auto& channel = client.channel(request.channel);
-  metrics_.received.add();
-  if (request.confirm != 0) metrics_.received_confirm.add();
   queue::Message message{request.message.exchange, request.message.routing_key, request.message.properties,
                          request.message.body};
   TRY(place, find_place(client, message.exchange));
@@ -93,7 +91,7 @@ Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest
     message.properties = without_bcc(message.properties);
   const auto parts = give(message, *meta, destinations, origin);
   if (parts == 0) {
-    (request.mandatory ? metrics_.unroutable_returned : metrics_.unroutable_dropped).add();
+    if (!request.mandatory) metrics_.unroutable_dropped.add();
     if (request.confirm != 0) confirm_later(client, request.channel, channel, request.confirm, true);
     return !request.mandatory;
   }

@@ -67,7 +67,6 @@ void ShardMessaging::take_reply(Source& source, const queue::WorkDelivery& from)
     client.late_reply_bytes += DeliveryBatch::weight(from);
     if (client.late_reply_bytes > late_reply_bytes_max) return metrics_.replies_dropped.add();
   }
-  metrics_.delivered.add();
   auto delivery = to_delivery(source, from);
   delivery.queue = {};
   delivery.offset = {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one shard's Messaging counts: RabbitMQ's global counters for AMQP 0-9-1, and our own of what travels
-// between shards.
+// What one shard's Messaging counts: of RabbitMQ's global counters for AMQP 0-9-1 those that a session cannot
+// see (amqp/metrics.h has the others), and our own of what travels between shards.
 #pragma once
 
 #include "base/metrics.h"
@@ -10,9 +10,7 @@
 namespace sluice::broker {
 
 struct MessagingMetrics {
-  base::Counter received, received_confirm, confirmed, routed, unroutable_dropped, unroutable_returned;
-  base::Counter delivered, delivered_manual_ack, delivered_auto_ack, redelivered, acknowledged;
-  base::Counter got_manual_ack, got_auto_ack, got_empty;
+  base::Counter routed, unroutable_dropped;
   base::Counter publishers, consumers;
   base::Counter mailed_publishes, mailed_publish_bytes, mailed_deliveries, mailed_delivery_bytes;
   base::Counter stopped, replies_dropped;
@@ -53,34 +51,10 @@ struct MessagingMetrics {
     constexpr auto limit_name = "rabbitmq_global_messages_dead_lettered_delivery_limit_total";
     constexpr auto limit_help = "messages dead lettered because they failed too often";
     return std::tuple{
-        metric("rabbitmq_global_messages_received_total", &M::received, counter,
-               "messages received from publishers", amqp),
-        metric("rabbitmq_global_messages_received_confirm_total", &M::received_confirm, counter,
-               "messages received from publishers that want confirms", amqp),
-        metric("rabbitmq_global_messages_confirmed_total", &M::confirmed, counter,
-               "messages confirmed to publishers", amqp),
         metric("rabbitmq_global_messages_routed_total", &M::routed, counter,
                "copies of messages given to queues and streams", amqp),
         metric("rabbitmq_global_messages_unroutable_dropped_total", &M::unroutable_dropped, counter,
                "messages that reached no queue and were dropped", amqp),
-        metric("rabbitmq_global_messages_unroutable_returned_total", &M::unroutable_returned, counter,
-               "messages that reached no queue and were returned", amqp),
-        metric("rabbitmq_global_messages_delivered_total", &M::delivered, counter,
-               "messages delivered to consumers and by get", amqp),
-        metric("rabbitmq_global_messages_delivered_consume_manual_ack_total", &M::delivered_manual_ack,
-               counter, "messages delivered to consumers that acknowledge", amqp),
-        metric("rabbitmq_global_messages_delivered_consume_auto_ack_total", &M::delivered_auto_ack, counter,
-               "messages delivered to consumers that do not acknowledge", amqp),
-        metric("rabbitmq_global_messages_delivered_get_manual_ack_total", &M::got_manual_ack, counter,
-               "messages taken by get, to be acknowledged", amqp),
-        metric("rabbitmq_global_messages_delivered_get_auto_ack_total", &M::got_auto_ack, counter,
-               "messages taken by get, without acknowledgement", amqp),
-        metric("rabbitmq_global_messages_get_empty_total", &M::got_empty, counter,
-               "gets that found an empty queue", amqp),
-        metric("rabbitmq_global_messages_redelivered_total", &M::redelivered, counter,
-               "messages delivered again", amqp),
-        metric("rabbitmq_global_messages_acknowledged_total", &M::acknowledged, counter,
-               "messages acknowledged by consumers", amqp),
         metric("rabbitmq_global_publishers", &M::publishers, gauge, "channels that have published", amqp),
         metric("rabbitmq_global_consumers", &M::consumers, gauge, "consumers of queues", amqp),
         metric(expired_name, &M::classic_expired, counter, expired_help, classic),

@@ -229,7 +229,6 @@ void ShardMessaging::tell_confirms() {
       if (list.empty()) continue;
       std::swap(list, confirms_);
       if (!std::ranges::is_sorted(confirms_)) std::ranges::sort(confirms_);
-      if (accepted) metrics_.confirmed.add(confirms_.size());
       client->events->on_published(number, confirms_, accepted);
       confirms_.clear();
     }
