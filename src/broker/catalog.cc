@@ -43,6 +43,25 @@ base::Result<Changes> Catalog::apply(const Command& command) {
   return changes;
 }
 
+Changes Catalog::make(const Changes& changes) {
+  Changes back;
+  for (const auto& each : changes) {
+    std::visit(
+        [&]<class R>(const R& record) {
+          const auto found = table<R>().find(record_key(record));
+          if (found != table<R>().end()) {
+            back.push_back({found->second, false});
+          } else {
+            back.push_back({record, true});
+          }
+          change(record, each.removed);
+        },
+        each.record);
+  }
+  std::ranges::reverse(back);
+  return back;
+}
+
 // Records of earlier versions are completed here; queue ids go on with a fresh block.
 void Catalog::load(Record record) {
   if (auto* queue = std::get_if<QueueRecord>(&record); queue && queue->table_arguments.empty()) {

@@ -36,6 +36,8 @@ class Catalog {
   base::Result<Changes> decide(const Command& command) const;
   // Decides and changes; a refused command changes nothing.
   base::Result<Changes> apply(const Command& command);
+  // Makes decided changes; what it returns takes them back by the same call.
+  Changes make(const Changes& changes);
   // For loading what an earlier catalog stored; no checks.
   void load(Record record);
 

@@ -94,7 +94,18 @@ void ShardBroker::delete_super_stream(const Identity& identity, std::string_view
 
 // -- commands come back
 
-void ShardBroker::apply_command(CommandSource source, const Command& command) {
+void ShardBroker::apply_commands(const CommandList& commands) {
+  CommandErrors errors;
+  for (std::size_t i = 0; i < commands->size(); ++i) {
+    const auto& each = (*commands)[i];
+    if (auto applied = apply_command(each.source, each.command); !applied) {
+      errors.emplace_back(i, std::move(applied).error());
+    }
+  }
+  on_shard(base::ShardId{0}, [errors = std::move(errors)](ShardBroker& first) { first.on_applied(errors); });
+}
+
+base::Result<> ShardBroker::apply_command(CommandSource source, const Command& command) {
   auto changes = catalog_.apply(command);
   INVARIANT(changes.has_value(), "a command that shard 0 decided is refused here: {}", changes.error().text);
   metrics_.commands_applied.add();
@@ -122,8 +133,7 @@ void ShardBroker::apply_command(CommandSource source, const Command& command) {
   } else {
     for (const auto& queue : removed) lose_stream(queue.log());
   }
-  on_shard(base::ShardId{0},
-           [result = std::move(result)](ShardBroker& first) mutable { first.on_applied(std::move(result)); });
+  return result;
 }
 
 base::Result<> ShardBroker::open_queue(const QueueRecord& queue) {

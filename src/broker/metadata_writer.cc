@@ -2,6 +2,7 @@
 #include "broker/metadata_writer.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 #include "broker/offset_store.h"
@@ -45,7 +46,7 @@ std::vector<storage::MetadataStore::Change> to_store_changes(const Changes& chan
   return result;
 }
 
-MetadataWriter::MetadataWriter(base::Shard& shard, ShardSet& set, const Catalog& catalog)
+MetadataWriter::MetadataWriter(base::Shard& shard, ShardSet& set, Catalog& catalog)
     : shard_(shard), set_(set), catalog_(catalog), metrics_(set.metrics(shard.id)) {
   metrics_.queues.set(catalog.queue_count());
 }
@@ -55,58 +56,72 @@ void MetadataWriter::submit(CommandSource source, Command command) {
   decide_next();
 }
 
+// Each command sees what those before it will do; at the end the catalog is as it was.
+MetadataWriter::Batch MetadataWriter::decide_batch() {
+  Batch batch;
+  std::vector<Changes> back;
+  std::size_t places = 0;
+  while (!waiting_.empty() && batch.decided.size() < batch_commands_max) {
+    auto& decided = batch.decided.emplace_back();
+    decided.request = std::move(waiting_.front());
+    waiting_.pop_front();
+    auto changes = catalog_.decide(decided.request.command);
+    if (!changes) {
+      if (changes.error().code == base::Errc::stream_exists) metrics_.queues_declared.add();
+      decided.result = std::unexpected(std::move(changes).error());
+    } else if (!changes->empty()) {  // else what is wanted is there
+      decided.place = places++;
+      back.push_back(catalog_.make(*changes));
+      std::ranges::move(*changes, std::back_inserter(batch.changes));
+    }
+  }
+  for (auto each = back.rbegin(); each != back.rend(); ++each) catalog_.make(*each);
+  return batch;
+}
+
 void MetadataWriter::decide_next() {
   if (deciding_) return;  // the loop below goes on
   deciding_ = true;
   while (!writing_ && !round_ && !waiting_.empty()) {
-    auto request = std::move(waiting_.front());
-    waiting_.pop_front();
-    auto changes = catalog_.decide(request.command);
-    if (!changes) {
-      if (changes.error().code == base::Errc::stream_exists) metrics_.queues_declared.add();
-      answer(request, std::unexpected(std::move(changes).error()));
-      continue;
-    }
-    if (changes->empty()) {  // what is wanted is there
-      answer(request, {});
-      continue;
-    }
-    auto batch = to_store_changes(*changes);
-    if (batch.empty()) {  // transient
-      start_round(std::move(request), *changes);
+    auto batch = decide_batch();
+    auto stored = to_store_changes(batch.changes);
+    if (stored.empty()) {  // refused, there already, or transient
+      start_round(std::move(batch));
       continue;
     }
     writing_ = true;
     auto error = std::make_shared<std::optional<base::Error>>();
-    auto write = [&store = set_.store(), batch = std::move(batch), sync = set_.options().metadata_sync,
+    auto write = [&store = set_.store(), stored = std::move(stored), sync = set_.options().metadata_sync,
                   error] {
-      if (auto written = store.write(batch, sync); !written) *error = written.error();
+      if (auto written = store.write(stored, sync); !written) *error = written.error();
     };
-    shard_.background.run(std::move(write), [this, error, request = std::move(request),
-                                             changes = std::move(*changes)]() mutable {
-      on_written(std::move(request), changes, *error);
+    shard_.background.run(std::move(write), [this, error, batch = std::move(batch)]() mutable {
+      on_written(std::move(batch), *error);
     });
   }
   deciding_ = false;
 }
 
-void MetadataWriter::on_written(Request request, const Changes& changes,
-                                const std::optional<base::Error>& error) {
+void MetadataWriter::on_written(Batch batch, const std::optional<base::Error>& error) {
   writing_ = false;
   if (error) {
     metrics_.metadata_failures.add();
     shard_.logger.write(base::LogLevel::error, "broker", "a metadata change could not be written",
                         {{"reason", error->text}});
-    answer(request, std::unexpected(*error));
+    for (auto& each : batch.decided) {
+      if (each.result) each.result = std::unexpected(*error);  // it may stand on what was not written
+      answer(each.request, std::move(each.result));
+    }
     return decide_next();
   }
-  start_round(std::move(request), changes);
+  start_round(std::move(batch));
+  decide_next();
 }
 
-void MetadataWriter::start_round(Request request, const Changes& changes) {
-  count(changes);
+void MetadataWriter::start_round(Batch batch) {
+  count(batch.changes);
   std::vector<base::ShardId> owners, others;
-  for (const auto& change : changes) {
+  for (const auto& change : batch.changes) {
     const auto* queue = std::get_if<QueueRecord>(&change.record);
     if (queue && !change.removed) owners.push_back(set_.owner_of(queue->log()));
   }
@@ -116,21 +131,25 @@ void MetadataWriter::start_round(Request request, const Changes& changes) {
     if (!std::ranges::binary_search(owners, base::ShardId{i})) others.emplace_back(i);
   }
   if (owners.empty()) std::swap(owners, others);
-  round_.emplace(std::move(request), std::move(others), 0, std::nullopt);
+  auto commands = std::make_shared<std::vector<SourcedCommand>>();
+  for (const auto& each : batch.decided) {
+    if (each.place) commands->push_back({each.request.source, each.request.command});
+  }
+  const bool nothing = commands->empty();
+  round_.emplace(std::move(batch), std::move(commands), std::move(others), 0);
+  if (nothing) return finish();
   send_round(std::move(owners));
 }
 
 void MetadataWriter::send_round(std::vector<base::ShardId> to) {
   round_->shards_left = to.size();
-  const auto source = round_->request.source;
-  const auto command = round_->request.command;
+  const auto commands = round_->commands;
   for (const auto shard : to) {
     if (shard == shard_.id) continue;
-    shard_.mail.send(
-        shard, [&set = set_, shard, source, command] { set.broker(shard).apply_command(source, command); });
+    shard_.mail.send(shard, [&set = set_, shard, commands] { set.broker(shard).apply_commands(commands); });
   }
   // Last, because it may end the round.
-  if (std::ranges::find(to, shard_.id) != to.end()) set_.broker(shard_.id).apply_command(source, command);
+  if (std::ranges::find(to, shard_.id) != to.end()) set_.broker(shard_.id).apply_commands(commands);
 }
 
 void MetadataWriter::count(const Changes& changes) {
@@ -147,22 +166,29 @@ void MetadataWriter::count(const Changes& changes) {
   }
 }
 
-void MetadataWriter::on_applied(base::Result<> result) {
+void MetadataWriter::on_applied(const CommandErrors& errors) {
   INVARIANT(round_ && round_->shards_left > 0, "no command is under way");
-  if (!result && !round_->error) round_->error = std::move(result).error();
+  for (const auto& [place, error] : errors) {
+    for (auto& each : round_->batch.decided) {
+      if (each.place == place && each.result) each.result = std::unexpected(error);
+    }
+  }
   if (--round_->shards_left > 0) return;
   if (!round_->later.empty()) return send_round(std::exchange(round_->later, {}));
   finish();
 }
 
 void MetadataWriter::finish() {
-  const auto round = std::move(*round_);
+  auto round = std::move(*round_);
   round_.reset();
-  auto undo = round.error ? undo_of(round.request.command) : std::nullopt;
-  if (undo) {
-    waiting_.push_front({round.request.source, std::move(*undo), round.error});
-  } else {
-    answer(round.request, round.error ? base::Result<>(std::unexpected(*round.error)) : base::Result<>());
+  for (auto& each : round.batch.decided) {
+    const bool failed = each.place && !each.result;
+    auto undo = failed ? undo_of(each.request.command) : std::nullopt;
+    if (undo) {
+      waiting_.push_front({each.request.source, std::move(*undo), each.result.error()});
+    } else {
+      answer(each.request, std::move(each.result));
+    }
   }
   decide_next();
 }

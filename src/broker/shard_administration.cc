@@ -250,7 +250,10 @@ void ShardAdministration::delete_vhost(std::string name, Done<> done) {
                                   fmt::format("vhost '{}' is deleted", name));
         };
         visit<int>(broker_, 0,
-                   {shard_.id, {}, [done = std::move(done)](base::Result<std::vector<int>>&&) mutable { done({}); }, std::move(close)});
+                   {shard_.id,
+                    {},
+                    [done = std::move(done)](base::Result<std::vector<int>>&&) mutable { done({}); },
+                    std::move(close)});
       });
 }
 

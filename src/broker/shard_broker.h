@@ -114,8 +114,8 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
 
   // -- for the brokers of other shards, in mailed tasks
   void submit(CommandSource source, Command command) { writer_->submit(source, std::move(command)); }
-  void apply_command(CommandSource source, const Command& command);
-  void on_applied(base::Result<> result) { writer_->on_applied(std::move(result)); }
+  void apply_commands(const CommandList& commands);
+  void on_applied(const CommandErrors& errors) { writer_->on_applied(errors); }
   void on_command_done(std::uint64_t number, base::Result<> result);
   void on_news(base::ShardId from, News news);
   enum class Alarm : std::uint8_t { memory, disk };
@@ -169,6 +169,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void remove_orphans();
   base::Result<const QueueRecord*> find_queue(std::string_view vhost, std::string_view name) const;
 
+  base::Result<> apply_command(CommandSource source, const Command& command);
   base::Result<> open_queue(const QueueRecord& queue);
   void remove_queue(const QueueRecord& queue);
   // What is in effect on this shard follows the policies.
