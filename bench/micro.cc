@@ -171,5 +171,6 @@ int main(int argc, char** argv) {
   bench_codec(rounds);
   bench_journal(rounds);
   bench_work_queues(rounds);
+  bench_routing(rounds);
   return 0;
 }

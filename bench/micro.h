@@ -44,5 +44,6 @@ inline base::ByteBuffer body_of(std::size_t size) {
 
 void bench_journal(std::uint64_t rounds);      // micro_journal.cc
 void bench_work_queues(std::uint64_t rounds);  // micro_work.cc
+void bench_routing(std::uint64_t rounds);      // micro_routing.cc
 
 }  // namespace sluice::bench
