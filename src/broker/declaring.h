@@ -5,7 +5,6 @@
 // ShardMessaging, which forwards these calls (messaging.h says what they mean).
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "base/ports.h"
@@ -28,8 +27,6 @@ class Declaring {
   void delete_queue(const Caller& caller, std::string name, bool if_unused, bool if_empty,
                     Answer<std::uint64_t> answer);
 
-  // Called after a binding that is new, before the client hears of it.
-  void set_on_bound(std::function<void(const BindingRecord&)> on_bound) { on_bound_ = std::move(on_bound); }
 
  private:
   const Catalog& catalog() const;
@@ -54,7 +51,6 @@ class Declaring {
 
   base::Shard& shard_;
   ShardBroker& broker_;
-  std::function<void(const BindingRecord&)> on_bound_;
 };
 
 // A resource's name as AMQP 0-9-1 takes it: without CR and LF.

@@ -186,10 +186,7 @@ void Declaring::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
   if (!record) return answer(std::unexpected(to_refusal(record.error())));
   if (auto fits = check_binding(*record); !fits) return answer(std::unexpected(to_refusal(fits.error())));
   if (catalog().binding(*record)) return answer({});
-  send(Bind{*record}, [this, record = *record, answer = std::move(answer)](Outcome<> outcome) mutable {
-    if (outcome && on_bound_) on_bound_(record);
-    answer(std::move(outcome));
-  });
+  send(Bind{std::move(*record)}, std::move(answer));
 }
 
 void Declaring::unbind(const Caller& caller, BindingSpec spec, Answer<> answer) {
