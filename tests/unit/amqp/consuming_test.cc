@@ -4,6 +4,7 @@
 using namespace sluice;
 using namespace sluice::amqp;
 using namespace sluice::amqp::test;
+using namespace sluice::amqp::wire;
 
 using Settled = std::vector<std::pair<std::uint64_t, broker::Settlement>>;
 

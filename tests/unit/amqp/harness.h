@@ -14,7 +14,34 @@
 
 namespace sluice::amqp::test {
 
-using namespace wire;
+using wire::BasicConsume;
+using wire::BasicConsumeOk;
+using wire::BasicDeliver;
+using wire::BasicPublish;
+using wire::ChannelClose;
+using wire::ChannelCloseOk;
+using wire::ChannelOpen;
+using wire::ChannelOpenOk;
+using wire::ConnectionClose;
+using wire::ConnectionCloseOk;
+using wire::ConnectionOpen;
+using wire::ConnectionOpenOk;
+using wire::ConnectionStart;
+using wire::ConnectionStartOk;
+using wire::ConnectionTune;
+using wire::ConnectionTuneOk;
+using wire::decode;
+using wire::decode_content_header;
+using wire::Frame;
+using wire::frame_end;
+using wire::FrameReader;
+using wire::FrameType;
+using wire::MethodId;
+using wire::protocol_header;
+using wire::QueueDeclare;
+using wire::QueueDeclareOk;
+using wire::write_content;
+using wire::write_method;
 using Closing = base::Session::Closing;
 
 class FakeTransport final : public base::Transport {

@@ -4,6 +4,7 @@
 using namespace sluice;
 using namespace sluice::amqp;
 using namespace sluice::amqp::test;
+using namespace sluice::amqp::wire;
 
 TEST_CASE("hello: declare, publish, consume, ack") {
   Peer peer;
