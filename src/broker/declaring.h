@@ -27,7 +27,6 @@ class Declaring {
   void delete_queue(const Caller& caller, std::string name, bool if_unused, bool if_empty,
                     Answer<std::uint64_t> answer);
 
-
  private:
   const Catalog& catalog() const;
   base::Result<> check_right(const Caller& caller, Permission permission, bool is_queue,

@@ -46,17 +46,17 @@ class OffsetRuns {
   std::vector<Run> runs_;
 };
 
-struct WorkEvent {
-  // Ready messages below `below` were purged, except these, and this many bytes stayed.
-  struct Purge {
-    base::Offset below;
-    OffsetRuns kept;
-    std::uint64_t bytes_left = 0;
-    friend bool operator==(const Purge&, const Purge&) = default;
-  };
+// What a purge did: ready messages below `below` are gone, except these, and this many bytes stayed.
+struct WorkPurge {
+  base::Offset below;
+  OffsetRuns kept;
+  std::uint64_t bytes_left = 0;
+  friend bool operator==(const WorkPurge&, const WorkPurge&) = default;
+};
 
+struct WorkEvent {
   // Applied in this order.
-  std::optional<Purge> purge;
+  std::optional<WorkPurge> purge;
   std::optional<base::Offset> delivered_below;  // the high-water mark of deliveries that may come back
   OffsetRuns returned;                          // quorum: taken and given back; their counts grow
   OffsetRuns failed;                            // of these, by failed deliveries

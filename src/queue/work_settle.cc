@@ -148,7 +148,7 @@ std::uint64_t WorkShard::purge(base::QueueId id) {
   WorkQueue* queue = find(id);
   if (queue == nullptr || offline_) return 0;
   std::uint64_t purged = 0;
-  WorkEvent::Purge purge = queue->state.purge(purged);
+  WorkPurge purge = queue->state.purge(purged);
   if (purged == 0) return 0;
   // What came before it in this turn has to stand before it, what comes later behind it.
   if (queue->event != nullptr) {

@@ -144,9 +144,9 @@ std::uint32_t WorkState::settle(const Taken& taken) {
   return 0;
 }
 
-WorkEvent::Purge WorkState::purge(std::uint64_t& purged) {
+WorkPurge WorkState::purge(std::uint64_t& purged) {
   purged = totals_.ready;
-  WorkEvent::Purge event;
+  WorkPurge event;
   event.below = next_;
   event.bytes_left =
       totals_.out_bytes - (rare_ ? std::min(totals_.out_bytes, rare_->transient_out_bytes) : 0);

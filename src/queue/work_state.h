@@ -62,7 +62,7 @@ class WorkState {
   // Its counts after one more delivery that was given back.
   static Taken counted(Taken taken, bool failed);
   // Drops what is ready. The event is complete and has to be recorded before any later message.
-  WorkEvent::Purge purge(std::uint64_t& purged);
+  WorkPurge purge(std::uint64_t& purged);
 
   // The heads that may expire: the first of each priority, returned ones apart.
   template <class Each>

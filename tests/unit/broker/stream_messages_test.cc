@@ -86,7 +86,7 @@ std::vector<std::uint64_t> read_all(StreamMessages& messages, std::uint32_t want
 
 TEST_CASE("messages of chunks in memory and in files come one by one, sub-batches unpacked") {
   StreamMessages::Desk desk;
-  const std::size_t batched = GENERATE(0, 2);
+  const std::size_t batched = GENERATE(0U, 2U);
   const Chunk chunk(100, 1000, batched, 60);
   std::vector<std::uint64_t> expected;
   for (std::uint64_t i = 0; i < chunk.records; ++i) expected.push_back(100 + i);

@@ -42,10 +42,10 @@ void check_same(const OffsetSet& set, const std::set<std::uint64_t>& truth) {
 }  // namespace
 
 TEST_CASE("a set of offsets is what std::set is") {
-  std::mt19937_64 random(GENERATE(1, 2, 3, 4));
+  std::mt19937_64 random(GENERATE(1U, 2U, 3U, 4U));
   OffsetSet set;
   std::set<std::uint64_t> truth;
-  const std::uint64_t spread = GENERATE(300, 20'000, 1'000'000);
+  const std::uint64_t spread = GENERATE(300U, 20'000U, 1'000'000U);
   for (int step = 0; step < 20'000; ++step) {
     const std::uint64_t at = random() % spread;
     switch (random() % 8) {
@@ -116,7 +116,7 @@ TEST_CASE("malformed sets are refused") {
 }
 
 TEST_CASE("unsettled deliveries are found in any order") {
-  std::mt19937_64 random(GENERATE(1, 2, 3));
+  std::mt19937_64 random(GENERATE(1U, 2U, 3U));
   UnackedList list;
   std::map<std::uint64_t, Taken> truth;
   std::uint64_t next = 0;
@@ -152,7 +152,7 @@ TEST_CASE("unsettled deliveries are found in any order") {
 
 TEST_CASE("events come back as they were written") {
   WorkEvent event;
-  for (const std::uint64_t at : {5, 6, 7, 3, 9, 4}) event.settled.add(Offset{at});
+  for (const std::uint64_t at : {5U, 6U, 7U, 3U, 9U, 4U}) event.settled.add(Offset{at});
   event.settled_bytes = 600;
   event.delivered_below = Offset{12};
   event.returned.add(Offset{8});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The handshake: its order, its limits, its refusals; the ends of a connection; heartbeats.
-#include "harness.h"
 #include "broker/sasl.h"
+#include "harness.h"
 
 using namespace sluice;
 using namespace sluice::streamproto;
