@@ -128,28 +128,39 @@ void drain(const Settings& settings, AmqpLink& link, std::uint64_t messages) {
   consumer.ack_rest();
 }
 
-// Half of the work is writing what nobody reads yet, half reading what was written long ago.
-Measurement backlog(const Settings& settings) {
-  const std::string name = "bench-backlog";
+constexpr auto backlog_name = "bench-backlog";
+
+Measurement fill(const Settings& settings) {
   AmqpLink setup(settings.broker);
-  AmqpLink reading(settings.broker);
-  setup.delete_queue(name);
-  setup.declare_queue(name);
-  const std::array links{&reading};
+  setup.declare_queue(backlog_name);
+  const std::array links{&setup};
   AmqpPublishPlan plan;
-  plan.routing_key = name;
+  plan.routing_key = backlog_name;
   plan.message_bytes = 1000;
   plan.window_messages = settings.window_messages;
   plan.messages_max = settings.backlog_messages;
-  Meter filling(settings);
-  filling.start(links);
+  Meter meter(settings);
+  meter.start(links);
   publish_all(settings.broker, plan);
-  const Measurement filled = filling.stop(links, settings.backlog_messages);
-  Meter draining(settings);
-  draining.start(links);
-  reading.consume(name, false, settings.prefetch);
+  return meter.stop(links, settings.backlog_messages);
+}
+
+Measurement drain(const Settings& settings) {
+  AmqpLink reading(settings.broker);
+  const std::array links{&reading};
+  Meter meter(settings);
+  meter.start(links);
+  reading.consume(backlog_name, false, settings.prefetch);
   drain(settings, reading, settings.backlog_messages);
-  Measurement measured = draining.stop(links, settings.backlog_messages);
+  return meter.stop(links, settings.backlog_messages);
+}
+
+// Half of the work is writing what nobody reads yet, half reading what was written long ago.
+Measurement backlog(const Settings& settings) {
+  AmqpLink setup(settings.broker);
+  setup.delete_queue(backlog_name);
+  const Measurement filled = fill(settings);
+  Measurement measured = drain(settings);
   measured.more.emplace_back("fill_per_s", static_cast<double>(filled.messages) / filled.seconds);
   measured.more.emplace_back("fill_broker_cpu_s", filled.broker_cpu_seconds);
   measured.more.emplace_back("drain_per_s", static_cast<double>(measured.messages) / measured.seconds);
@@ -158,7 +169,7 @@ Measurement backlog(const Settings& settings) {
   measured.broker_cpu_seconds += filled.broker_cpu_seconds;
   measured.client_cpu_seconds += filled.client_cpu_seconds;
   measured.memory.rss_peak_bytes = std::max(measured.memory.rss_peak_bytes, filled.memory.rss_peak_bytes);
-  setup.delete_queue(name);
+  setup.delete_queue(backlog_name);
   return measured;
 }
 
@@ -242,6 +253,8 @@ constexpr std::array scenarios{
     Scenario{"amqp-latency", "classic, publish to deliver at 2,000 messages a second", latency<false>},
     Scenario{"amqp-latency-quorum", "the same in a quorum queue", latency<true>},
     Scenario{"amqp-backlog", "500,000 messages of 1,000 bytes filled into a queue, then drained", backlog},
+    Scenario{"amqp-fill", "the first half of amqp-backlog: --backlog-messages more in its queue", fill},
+    Scenario{"amqp-drain", "the second half: takes as many from it", drain},
     Scenario{"amqp-stream-publish", "100-byte messages into a stream over AMQP", stream_publish},
     Scenario{"amqp-stream-read", "a stored stream over AMQP from first to last", stream_read},
 };

@@ -5,12 +5,13 @@
 //
 // It has no bound of its own: a session stops producing at `high_water` and goes on when on_drained() says
 // the transport got below `low_water`. Buffers above `keep_bytes` are given back when the outbox runs empty,
-// so an idle connection holds nothing.
+// the rest by rest(), which the transport calls now and then: an idle connection holds nothing.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ports.h"
@@ -42,16 +43,20 @@ class Outbox {
   bool above_high_water() const { return pending_bytes_ >= high_water_bytes; }
 
   // For the transport: the pieces in order, and how much of them has been sent.
-  const std::deque<Piece>& pieces() const { return pieces_; }
+  std::span<const Piece> pieces() const { return std::span(pieces_).subspan(sent_pieces_); }
   const std::uint8_t* data(const Piece& piece) const { return buffer_.data() + piece.begin; }
   void consume(std::size_t sent_bytes);
+  // Gives all memory back if nothing is pending.
+  void rest();
 
  private:
   static constexpr std::size_t compact_bytes = 1 << 16;
+  static constexpr std::size_t sent_pieces_max = 64;
   void give_back_sent();
 
   ByteBuffer buffer_;
-  std::deque<Piece> pieces_;
+  std::vector<Piece> pieces_;
+  std::size_t sent_pieces_ = 0;  // of pieces_, at the front
   std::size_t pending_bytes_ = 0;
   std::size_t open_begin_ = 0;
 };

@@ -242,6 +242,7 @@ void Connection::arm_write() {
 void Connection::tick(std::int64_t now_ms) {
   switch (state_) {
     case State::open:
+      outbox_.rest();
       session_->on_tick(now_ms);
       return wake();
     case State::finishing:
