@@ -104,6 +104,13 @@ void Channels::erase(const Channel& channel) {
   std::erase_if(channels_, [&](const auto& one) { return one.get() == &channel; });
 }
 
+bool Channels::unused() const {
+  return unsettled == 0 && std::ranges::all_of(channels_, [](const auto& channel) {
+           return channel->consumers.empty() && !channel->reply_consumer && !channel->transaction &&
+                  !channel->assembly && channel->shared_prefetch == 0 && channel->confirms.outstanding() == 0;
+         });
+}
+
 void Channels::drop_all() {
   for (const auto& channel : channels_) {
     connection_.metrics().consumers.sub(channel->consumers.size());

@@ -32,6 +32,12 @@ class Channels {
   // The connection ends: forgets all channels. Does not tell the broker, who drops the client as a whole.
   void drop_all();
 
+  // Whether a broker has nothing of any channel: no consumers, deliveries or messages that are outstanding.
+  bool unused() const;
+  // The connection moves to another shard.
+  void leave_shard() { connection_.metrics().channels.sub(channels_.size()); }
+  void join_shard() { connection_.metrics().channels.add(channels_.size()); }
+
   // An answer for a broker call: f(channel, value) runs if the channel is still open by then, an error ends
   // the channel or connection. The connection waits meanwhile.
   template <class T, class F>

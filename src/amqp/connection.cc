@@ -14,7 +14,7 @@ Context::~Context() = default;
 Connection::Connection(Context& context, base::Transport& transport)
     : frame_bytes(context.node.options.initial_frame_max),
       connected_at_ms(context.shard.clock.wall_ms()),
-      context_(context),
+      context_(&context),
       transport_(&transport),
       alive_(std::make_shared<Connection*>(this)),
       deadline_ms_(now_ms() + context.node.options.handshake_timeout.value) {}
@@ -73,7 +73,7 @@ void Connection::drop(std::string_view why) {
 
 void Connection::drop_later(std::string_view why) {
   metrics().connections_refused.add();
-  std::atomic<std::uint32_t>& held = context_.node.silent_closes;
+  std::atomic<std::uint32_t>& held = context_->node.silent_closes;
   if (held.load(std::memory_order_relaxed) >= silent_closes_max) return drop(why);
   log(base::LogLevel::error, "Error on AMQP connection", why);
   held.fetch_add(1, std::memory_order_relaxed);
@@ -89,7 +89,7 @@ base::Session::Closing Connection::closing() const {
 void Connection::on_closed() {
   alive_.reset();
   if (std::exchange(held_back_, false)) {
-    context_.node.silent_closes.fetch_sub(1, std::memory_order_relaxed);
+    context_->node.silent_closes.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 
@@ -99,7 +99,7 @@ std::string Connection::name() const {
 
 // RabbitMQ's lines name connection, user and vhost in the text; so do ours, for those who search for them.
 void Connection::log(base::LogLevel level, std::string_view message, std::string_view why) const {
-  base::Logger& logger = context_.shard.logger;
+  base::Logger& logger = context_->shard.logger;
   if (!logger.enabled(level)) return;
   std::string line = fmt::format("{} ({}", message, name());
   if (!caller.vhost.empty()) {

@@ -25,12 +25,14 @@
 namespace sluice::amqp {
 
 struct Assembly;
+struct Context;
 
 // What all shards share. Constant but for the counts.
 struct Node {
   Options options;
   std::string cluster_name;
   std::string sluice_version;
+  std::vector<Context*> contexts = {};  // by shard; where there are several, connections may move
   std::atomic<std::uint32_t> open_connections{0}, open_channels{0}, silent_closes{0};
 };
 
@@ -115,18 +117,22 @@ class Connection {
   base::Session::Closing closing() const;
   void on_closed();  // nobody calls back into the session after this
 
+  // ---- another shard: see base::Session
+  bool move_to(base::ShardId shard) { return transport_->move_to(shard); }
+  void rebind(Context& context, base::Transport& transport) { context_ = &context, transport_ = &transport; }
+
   // ---- where we are
   State state() const { return state_; }
   bool is_open() const { return state_ == State::open; }
   void enter(State state);  // starts the deadline of that state
-  std::int64_t now_ms() const { return context_.shard.clock.monotonic_ms(); }
+  std::int64_t now_ms() const { return context_->shard.clock.monotonic_ms(); }
 
   // ---- what we know
-  Context& context() const { return context_; }
-  broker::Broker& broker() const { return context_.broker; }
-  broker::Messaging& messaging() const { return context_.messaging; }
-  Metrics& metrics() const { return context_.metrics; }
-  const Options& options() const { return context_.node.options; }
+  Context& context() const { return *context_; }
+  broker::Broker& broker() const { return context_->broker; }
+  broker::Messaging& messaging() const { return context_->messaging; }
+  Metrics& metrics() const { return context_->metrics; }
+  const Options& options() const { return context_->node.options; }
   const base::PeerInfo& peer() const { return transport_->peer(); }
   std::string name() const;  // "127.0.0.1:40000 -> 127.0.0.1:5672", as listings and log lines have it
   void log(base::LogLevel level, std::string_view message, std::string_view why = {}) const;
@@ -143,7 +149,7 @@ class Connection {
   std::int64_t connected_at_ms;
 
  private:
-  Context& context_;
+  Context* context_;
   base::Transport* transport_;
   std::shared_ptr<Connection*> alive_;
   std::int64_t deadline_ms_ = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "amqp/erlang_text.h"
+#include "base/check.h"
 
 namespace sluice::amqp {
 
@@ -45,7 +46,7 @@ Session::Session(Context& context, base::Transport& transport)
 
 Session::~Session() {
   on_closed();
-  connection_.metrics().connections.sub();
+  if (!moving_) connection_.metrics().connections.sub();
   connection_.metrics().connections_closed.add();
 }
 
@@ -72,17 +73,66 @@ void Session::open() {
 
 void Session::leave() {
   if (!std::exchange(registered_, false)) return;
+  Node& node = connection_.context().node;
+  if (moving_) {  // the process ends meanwhile; the old shard's broker has forgotten it
+    node.open_connections.fetch_sub(1, std::memory_order_relaxed);
+    node.open_channels.fetch_sub(static_cast<std::uint32_t>(channels_.count()), std::memory_order_relaxed);
+    return;
+  }
   channels_.settlements.flush();
   channels_.drop_all();
   connection_.broker().remove_client(connection_.caller.client);
-  connection_.context().node.open_connections.fetch_sub(1, std::memory_order_relaxed);
+  node.open_connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// Only before anything of it lies on this shard: a broker would have to be asked about that.
+bool Session::move_to_queue(const Frame& frame) {
+  if (frame.type != FrameType::method || !connection_.is_open() || frame.payload.size() < 4) return false;
+  std::string_view exchange, key;
+  const auto arguments = frame.payload.subspan(4);
+  const MethodId id = method_of(frame);
+  Channel* const channel = channels_.find_open(frame.channel);
+  if (channel == nullptr) return false;
+  const auto take_queue = [&](std::string_view name) { key = name.empty() ? channel->last_queue : name; };
+  const bool uses_queue = MethodList<BasicPublish, BasicConsume, BasicGet>::dispatch(
+      id, arguments,
+      [&]<class M>(const M& method) {
+        if constexpr (std::is_same_v<M, BasicPublish>) {
+          exchange = method.exchange, key = method.routing_key;
+        } else {
+          take_queue(method.queue);
+        }
+      },
+      [](const base::Error&) {});
+  if (!uses_queue) return false;
+  placed_ = true;
+  const std::vector<Context*>& contexts = connection_.context().node.contexts;
+  if (contexts.size() < 2 || !channels_.unused()) return false;
+  const auto home = connection_.messaging().home_of(connection_.caller, exchange, key);
+  if (!home || home->value >= contexts.size() || !connection_.move_to(*home)) return false;
+  channels_.settlements.flush();
+  connection_.broker().remove_client(connection_.caller.client);
+  channels_.leave_shard();
+  connection_.metrics().connections.sub();
+  moving_ = true;
+  return true;
+}
+
+void Session::on_moved(base::ShardId shard, base::Transport& transport) {
+  INVARIANT(moving_, "moved without having asked");
+  moving_ = false;
+  connection_.rebind(*connection_.context().node.contexts[shard.value], transport);
+  connection_.metrics().connections.add();
+  channels_.join_shard();
+  connection_.caller.client = connection_.broker().add_client(*this);
+  connection_.messaging().attach(connection_.caller, *this);
 }
 
 // ---- bytes
 
 bool Session::processing() const {
   if (!connection_.is_open()) return true;
-  return !connection_.awaiting() && !publish_waits_ &&
+  return !connection_.awaiting() && !publish_waits_ && !moving_ &&
          connection_.outbox().pending_bytes() < outbox_input_stop_bytes;
 }
 
@@ -94,10 +144,11 @@ std::size_t Session::on_bytes(base::ByteView input) {
     if (used == 0) return 0;
   }
   take_frames(input, used);
+  received_bytes_ += used;
+  if (moving_) return used;
   channels_.settlements.flush();
   if (connection_.is_open()) consuming_.update_ready();
   if (!connection_.is_open()) leave();
-  received_bytes_ += used;
   return used;
 }
 
@@ -118,6 +169,7 @@ void Session::take_frames(base::ByteView input, std::size_t& used) {
       continue;
     }
     if (must_wait(frame)) break;
+    if (!placed_ && move_to_queue(frame)) break;
     reader = ahead;
     ++received_frames_;
     connection_.metrics().frames_received.add();
@@ -193,9 +245,7 @@ void Session::on_connection_method(MethodId id, base::ByteView arguments) {
               [&]<class M>(const M& method) {
                 if constexpr (std::is_same_v<M, ConnectionClose>) {
                   connection_.log(base::LogLevel::info, "closing AMQP connection", method.reply_text);
-                  leave();
-                  connection_.send(0, ConnectionCloseOk{});
-                  connection_.finish();
+                  on_goodbye();
                 } else if constexpr (std::is_same_v<M, ConnectionOpen>) {
                   expected = state == State::opening;
                   if (expected && handshake_.on(method)) open();
@@ -213,6 +263,26 @@ void Session::on_connection_method(MethodId id, base::ByteView arguments) {
   if (!connection_.is_open()) return connection_.drop_later("a step of the handshake out of order");
   const auto why = refuse(ReplyCode::channel_error, "unexpected method in connection state running");
   connection_.close_with(why.error(), id);
+}
+
+void Session::on_goodbye() {
+  const auto end = [this] {
+    leave();
+    connection_.send(0, ConnectionCloseOk{});
+    connection_.finish();
+  };
+  if (!registered_) return end();
+  channels_.settlements.flush();
+  channels_.for_each([&](const Channel& channel) {
+    connection_.messaging().close_channel(connection_.caller, channel.number);
+  });
+  connection_.begin_wait();
+  connection_.messaging().delete_exclusive_queues(
+      connection_.caller, [this, end, alive = connection_.alive()](const broker::Outcome<>&) {
+        if (alive.expired()) return;
+        connection_.end_wait();
+        end();
+      });
 }
 
 void Session::cannot_decode(MethodId id, base::ByteView arguments) {

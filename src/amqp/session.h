@@ -7,6 +7,9 @@
 // While a broker's answer is outstanding, while a publish waits for an alarm or for flow, and while the
 // client does not take what lies in the outbox, on_bytes uses nothing up and reading() is false; after wake()
 // or on_drained() the transport offers the same bytes again.
+//
+// The first message it publishes or asks for takes a connection to the shard of that queue, so that what most
+// connections do for a living crosses no threads.
 #pragma once
 
 #include "amqp/channels.h"
@@ -29,6 +32,7 @@ class Session final : public base::Session, private broker::Client, private brok
   void on_tick(std::int64_t monotonic_ms) override;
   void on_shutdown() override;
   void on_closed() override;
+  void on_moved(base::ShardId shard, base::Transport& transport) override;
   bool reading() const override { return processing(); }
   Closing closing() const override { return connection_.closing(); }
 
@@ -70,6 +74,8 @@ class Session final : public base::Session, private broker::Client, private brok
 
   void open();
   void leave();
+  void on_goodbye();
+  bool move_to_queue(const wire::Frame& frame);
   void keep_heartbeat(std::int64_t now_ms);
   void watch_outbox(std::int64_t now_ms);
   void send_blocked();
@@ -85,6 +91,8 @@ class Session final : public base::Session, private broker::Client, private brok
   bool publish_waits_ = false;  // a basic.publish lies in the input until alarm and flow allow it
   bool blocked_sent_ = false;   // connection.blocked
   bool registered_ = false;     // with the broker of the shard
+  bool placed_ = false;         // has used a queue, which decided on which shard it lives
+  bool moving_ = false;         // on its way to another shard
   std::uint64_t received_bytes_ = 0, received_frames_ = 0;
   std::int64_t received_ms_ = 0, sent_ms_ = 0, outbox_progress_ms_ = 0;
   std::size_t outbox_bytes_ = 0;  // at the last tick

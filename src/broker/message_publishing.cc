@@ -101,6 +101,22 @@ Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest
   return true;
 }
 
+std::optional<base::ShardId> ShardMessaging::home_of(const Caller& caller, std::string_view exchange,
+                                                     std::string_view routing_key) {
+  auto& client = client_of(caller);
+  if (client.declared_exclusive || !client.stopped.empty()) return std::nullopt;
+  const bool idle = std::ranges::all_of(client.channels, [](const auto& channel) {
+    return channel.second.sources.empty() && channel.second.counts.size() == 0 && !channel.second.told;
+  });
+  const auto place = broker_.router().find(caller.vhost, exchange);
+  if (!idle || !place || (*place)->delays()) return std::nullopt;
+  const auto destinations = broker_.router().route(**place, {routing_key, {}, {}, {}, {}});
+  if (destinations.empty() || destinations[0].owner == shard_.id) return std::nullopt;
+  const auto same = [&](const Destination& each) { return each.owner == destinations[0].owner; };
+  if (!std::ranges::all_of(destinations, same)) return std::nullopt;
+  return destinations[0].owner;
+}
+
 queue::PublishOrigin ShardMessaging::origin_of(const QueueClientState& client, const ChannelState& channel,
                                                const PublishRequest& request) const {
   const auto number = request.confirm == 0 ? 0 : with_generation(request.confirm, channel.generation);

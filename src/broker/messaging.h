@@ -143,6 +143,12 @@ class Messaging {
                             Answer<std::uint64_t> answer) = 0;
   virtual void purge_queue(const Caller& caller, std::string name, Answer<std::uint64_t> answer) = 0;
 
+  // Where a client that is about to publish so should go on: the one other shard with all queues that such a
+  // message reaches (the default exchange and a queue's name: that queue). nullopt: here, several, none, or
+  // something of the client, such as an exclusive queue, is bound to this shard.
+  virtual std::optional<base::ShardId> home_of(const Caller& caller, std::string_view exchange,
+                                               std::string_view routing_key) = 0;
+
   // Routes and hands to the queues (copies what it keeps). Returns false when the message was mandatory and
   // nothing took it: the session sends basic.return; the confirm comes all the same. Refusals: 404, 403, 406.
   virtual Outcome<bool> publish(const Caller& caller, const PublishRequest& request) = 0;
@@ -170,6 +176,9 @@ class Messaging {
   virtual void set_ready(const Caller& caller, bool ready) = 0;
   virtual void close_channel(const Caller& caller,
                              std::uint16_t channel) = 0;  // consumers go, unsettled return
+  // The client says goodbye: answered when its exclusive queues are gone, so that it may declare them again
+  // over its next connection at once.
+  virtual void delete_exclusive_queues(const Caller& caller, Answer<> answer) = 0;
 };
 
 }  // namespace sluice::broker

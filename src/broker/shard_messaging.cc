@@ -74,6 +74,12 @@ void ShardMessaging::close_channel(const Caller& caller, std::uint16_t channel) 
   client.channels.erase(found);
 }
 
+void ShardMessaging::delete_exclusive_queues(const Caller& caller, Answer<> answer) {
+  if (!std::exchange(client_of(caller).declared_exclusive, false)) return answer({});
+  broker_.send_command(DeleteExclusiveQueues{caller.client.value},
+                       [answer = std::move(answer)](base::Result<>) mutable { answer({}); });
+}
+
 Router& ShardMessaging::router() {
   return broker_.router();
 }

@@ -64,6 +64,8 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void delete_queue(const Caller& caller, std::string name, bool if_unused, bool if_empty,
                     Answer<std::uint64_t> answer) override;
   void purge_queue(const Caller& caller, std::string name, Answer<std::uint64_t> answer) override;
+  std::optional<base::ShardId> home_of(const Caller& caller, std::string_view exchange,
+                                       std::string_view routing_key) override;
   Outcome<bool> publish(const Caller& caller, const PublishRequest& request) override;
   void consume(const Caller& caller, ConsumeRequest request, Answer<> answer) override;
   std::string open_reply_to(const Caller& caller, std::uint16_t channel, std::string_view tag) override;
@@ -75,6 +77,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void set_channel_prefetch(const Caller& caller, std::uint16_t channel, std::uint32_t prefetch) override;
   void set_ready(const Caller& caller, bool ready) override;
   void close_channel(const Caller& caller, std::uint16_t channel) override;
+  void delete_exclusive_queues(const Caller& caller, Answer<> answer) override;
 
   // -- for ShardBroker
   void remove_client(ClientId client);

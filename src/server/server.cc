@@ -93,6 +93,7 @@ base::Result<> Server::open_brokers() {
     stream_node_.contexts.push_back(parts->stream_context.get());
     parts->amqp_context = std::make_unique<amqp::Context>(
         runtime_->shard(i), *parts->broker, parts->broker->messaging(), amqp_node_, parts->amqp_metrics);
+    amqp_node_.contexts.push_back(parts->amqp_context.get());
     registry_.add(parts->stream_metrics);
     parts->amqp_metrics.add_to(registry_);
     registry_.add(parts->http_metrics);

@@ -218,6 +218,13 @@ class Exclusive(AmqpCase):
             connection.close()
             self.until_gone(name)
 
+    def test_the_next_connection_may_declare_it_at_once(self):
+        name = "again-and-again"
+        for _ in range(20):
+            connection = self.connect()
+            connection.channel().queue_declare(name, exclusive=True)
+            connection.close()
+
     def lives(self, name):
         with self.refused(405):
             self.channel().queue_declare(name, passive=True)

@@ -34,6 +34,7 @@ class FakeMessaging final : public broker::Messaging {
 
   // ---- set by the test
   std::optional<broker::Refusal> next_refusal;  // of the next call that answers
+  std::optional<base::ShardId> home;            // what home_of says
   bool hold_answers = false;
   bool accept_publishes = true;
   std::set<std::string> exchanges{"", "amq.direct", "amq.topic", "amq.fanout"};
@@ -116,6 +117,11 @@ class FakeMessaging final : public broker::Messaging {
     const std::uint64_t count = std::exchange(queues[name].ready, {}).size();
     reply(std::move(answer), count);
   }
+  std::optional<base::ShardId> home_of(const broker::Caller&, std::string_view exchange,
+                                       std::string_view routing_key) override {
+    calls.push_back(fmt::format("home of {}:{}", exchange, routing_key));
+    return home;
+  }
   broker::Outcome<bool> publish(const broker::Caller&, const broker::PublishRequest& request) override {
     const broker::MessageView& message = request.message;
     if (!exchanges.contains(std::string(message.exchange))) {
@@ -188,6 +194,10 @@ class FakeMessaging final : public broker::Messaging {
   }
   void set_channel_prefetch(const broker::Caller&, std::uint16_t, std::uint32_t prefetch) override {
     calls.push_back("channel prefetch " + std::to_string(prefetch));
+  }
+  void delete_exclusive_queues(const broker::Caller&, broker::Answer<> answer) override {
+    calls.emplace_back("delete exclusive queues");
+    reply(std::move(answer));
   }
   void set_ready(const broker::Caller&, bool now_ready) override { ready = now_ready; }
   void close_channel(const broker::Caller&, std::uint16_t channel) override {

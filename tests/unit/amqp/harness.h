@@ -49,8 +49,14 @@ class FakeTransport final : public base::Transport {
   base::Outbox& outbox() override { return outbox_; }
   const base::PeerInfo& peer() const override { return peer_; }
   void wake() override { ++wakes; }
+  bool move_to(base::ShardId shard) override {
+    if (movable) moved_to = shard;
+    return movable;
+  }
 
   std::size_t wakes = 0;
+  bool movable = false;
+  std::optional<base::ShardId> moved_to;
   base::PeerInfo peer_{"127.0.0.1", 40000, "127.0.0.1", 5672, true};
 
  private:
