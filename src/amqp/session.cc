@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "amqp/erlang_text.h"
 #include "base/check.h"
+#include "base/erlang_text.h"
 
 namespace sluice::amqp {
 
@@ -202,7 +202,8 @@ void Session::on_bad_frame(FrameReader::Status status, base::ByteView rest) {
     }
     return "unknown_frame";
   }();
-  const auto why = refuse(ReplyCode::frame_error, "type {}, {}: {}", rest[0], octets_text(payload), what);
+  const auto why =
+      refuse(ReplyCode::frame_error, "type {}, {}: {}", rest[0], base::octets_text(payload), what);
   if (!connection_.is_open()) {
     connection_.state() == State::close_sent ? connection_.finish()
                                              : connection_.drop_later(why.error().text);
@@ -217,7 +218,7 @@ void Session::on_frame(const Frame& frame, FrameReader& behind) {
   if (connection_.state() == State::close_sent) return on_closing_frame(frame);
   if (frame.type == FrameType::heartbeat) {
     if (frame.channel == 0) return;
-    const auto why = refuse(ReplyCode::unexpected_frame, "type 8, {}", octets_text(frame.payload));
+    const auto why = refuse(ReplyCode::unexpected_frame, "type 8, {}", base::octets_text(frame.payload));
     return connection_.close_with(why.error(), {});
   }
   if (frame.channel != 0) {
@@ -227,7 +228,7 @@ void Session::on_frame(const Frame& frame, FrameReader& behind) {
   if (frame.type != FrameType::method || frame.payload.size() < 4) {
     if (!connection_.is_open()) return connection_.drop_later("not a method in the handshake");
     const auto why = refuse(ReplyCode::unexpected_frame, "type {}, {}", static_cast<int>(frame.type),
-                            octets_text(frame.payload));
+                            base::octets_text(frame.payload));
     return connection_.close_with(why.error(), {});
   }
   on_connection_method(method_of(frame), frame.payload.subspan(4));
@@ -287,7 +288,7 @@ void Session::on_goodbye() {
 
 void Session::cannot_decode(MethodId id, base::ByteView arguments) {
   if (!connection_.is_open()) return connection_.drop_later("a malformed method in the handshake");
-  const auto why = refuse(ReplyCode::frame_error, "cannot decode {}", binary_text(arguments));
+  const auto why = refuse(ReplyCode::frame_error, "cannot decode {}", base::binary_text(arguments));
   connection_.close_with(why.error(), id);
 }
 

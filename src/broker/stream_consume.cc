@@ -3,18 +3,12 @@
 
 #include <fmt/format.h>
 
+#include "base/erlang_text.h"
 #include "broker/arguments.h"
 #include "broker/texts.h"
 
 namespace sluice::broker {
 namespace {
-
-// As Erlang prints the type and value of an argument.
-std::string erlang_text(const base::FieldValue& value) {
-  if (const auto text = value.text()) return fmt::format("{{longstr,<<\"{}\">>}}", *text);
-  if (const auto* truth = value.as<bool>()) return fmt::format("{{bool,{}}}", *truth);
-  return base::to_text(value);
-}
 
 std::unexpected<Refusal> invalid_argument(std::string_view vhost, const ConsumeRequest& request,
                                           std::string_view name, const std::string& why) {
@@ -67,17 +61,16 @@ void add_filters(const base::FieldValue& value, SubscribeRequest& to) {
 
 Outcome<> check(std::string_view vhost, const ConsumeRequest& request, std::uint32_t channel_prefetch) {
   const std::string queue = queue_text(vhost, request.queue);
-  if (request.no_ack) {
-    return std::unexpected(
-        Refusal{540, "automatic acknowledgement not supported by stream queues " + queue, true});
-  }
   for (const char* name : {"x-priority", "x-consumer-timeout"}) {
     if (!request.arguments.find(name)) continue;
     return std::unexpected(
         Refusal{406, fmt::format("invalid arg '{}' for {} of queue type rabbit_stream_queue", name, queue)});
   }
   if (request.prefetch == 0) {
-    return std::unexpected(Refusal{406, fmt::format("consumer prefetch count is not set for '{}'", queue)});
+    return std::unexpected(Refusal{406, "consumer prefetch count is not set for stream " + queue});
+  }
+  if (request.no_ack) {
+    return std::unexpected(Refusal{540, "automatic acknowledgement not supported by stream " + queue, true});
   }
   if (channel_prefetch > 0)
     return std::unexpected(Refusal{540, queue + " does not support global qos", true});
@@ -99,7 +92,8 @@ Outcome<StreamConsume> to_stream_consume(std::string_view vhost, const ConsumeRe
       const auto offset = to_offset(value, now_ms);
       if (!offset) {
         return invalid_argument(vhost, request, name,
-                                fmt::format("{{invalid_stream_offset_arg,{}}}", erlang_text(value)));
+                                fmt::format("{{invalid_stream_offset_arg,{{{},{}}}}}", base::type_name(value),
+                                            base::erlang_text(value)));
       }
       consume.request.offset = *offset;
     } else if (name == "x-stream-filter") {

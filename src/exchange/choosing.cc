@@ -5,6 +5,8 @@
 
 #include <charconv>
 
+#include "base/erlang_text.h"
+
 namespace sluice::exchange {
 namespace {
 
@@ -18,12 +20,22 @@ bool bound(const std::vector<Binding>& bindings, DestinationId destination) {
   return std::ranges::any_of(bindings, [&](const Binding& b) { return b.destination == destination; });
 }
 
-// 0 when the key is not a weight.
-int weight_of(std::string_view key) {
+std::unexpected<base::Error> refuse(std::string text) {
+  return base::fail(base::Errc::precondition_failed, std::move(text));
+}
+
+base::Result<int> weight_of(std::string_view key) {
+  constexpr int most = ConsistentHashExchange::weight_max;
   int weight = 0;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), weight);
-  const bool whole = error == std::errc() && end == key.data() + key.size();
-  return whole && weight >= 1 && weight <= ConsistentHashExchange::weight_max ? weight : 0;
+  if (error == std::errc::invalid_argument || end != key.data() + key.size()) {
+    return refuse(fmt::format("The binding key must be an integer: {}", base::binary_text(key)));
+  }
+  if (error == std::errc() && weight < 1) return refuse("The binding key must be greater than 0");
+  if (error != std::errc() || weight > most) {
+    return refuse(fmt::format("The binding key must not exceed {}", most));
+  }
+  return weight;
 }
 
 }  // namespace
@@ -63,9 +75,7 @@ void RandomExchange::route(const RoutingData&, Targets& into) const {
 
 base::Result<> LocalRandomExchange::bind(const Binding& binding) {
   if (!binding.key.empty()) {
-    return base::fail(
-        base::Errc::precondition_failed,
-        fmt::format("x-local-random exchange takes only an empty binding key, not '{}'", binding.key));
+    return refuse(fmt::format("Non empty binding '{}' key not permitted", binding.key));
   }
   return RandomExchange::bind(binding);
 }
@@ -86,12 +96,7 @@ void ModulusHashExchange::route(const RoutingData& message, Targets& into) const
 }
 
 base::Result<> ConsistentHashExchange::bind(const Binding& binding) {
-  const int weight = weight_of(binding.key);
-  if (weight == 0) {
-    return base::fail(base::Errc::precondition_failed,
-                      fmt::format("The binding key must be an integer weight from 1 to {}, not '{}'",
-                                  weight_max, binding.key));
-  }
+  TRY(weight, weight_of(binding.key));
   const bool known = bound(bindings_, binding.destination);
   if (add_binding(bindings_, binding) && !known) {
     buckets_.insert(buckets_.end(), static_cast<std::size_t>(weight), binding.destination);
@@ -107,7 +112,8 @@ void ConsistentHashExchange::unbind(const Binding& binding) {
   // Another binding of the same destination now counts, at the end of the ring as if it were new.
   for (const Binding& rest : bindings_) {
     if (rest.destination != binding.destination) continue;
-    buckets_.insert(buckets_.end(), static_cast<std::size_t>(weight_of(rest.key)), rest.destination);
+    buckets_.insert(buckets_.end(), static_cast<std::size_t>(weight_of(rest.key).value_or(0)),
+                    rest.destination);
     break;
   }
 }

@@ -5,13 +5,29 @@
 
 #include <algorithm>
 
+#include "base/erlang_text.h"
+
 namespace sluice::exchange {
 namespace {
+
+// A float's or a double's number.
+std::optional<double> real(const base::FieldValue& value) {
+  if (const auto* single = value.as<float>()) return *single;
+  if (const auto* full = value.as<double>()) return *full;
+  return std::nullopt;
+}
+
+// Values, not encodings: a client may write the same number in another width each time.
+bool same(const base::FieldValue& a, const base::FieldValue& b) {
+  if (const auto one = real(a), other = real(b); one && other) return *one == *other;
+  if (const auto one = a.text(), other = b.text(); one && other) return *one == *other;
+  return a.equivalent(b);
+}
 
 bool holds(const std::pair<std::string, base::FieldValue>& wanted, const base::FieldTable& headers) {
   const base::FieldValue* value = headers.find(wanted.first);
   if (!value) return false;
-  return wanted.second.as<base::FieldVoid>() || *value == wanted.second;
+  return wanted.second.as<base::FieldVoid>() || same(*value, wanted.second);
 }
 
 }  // namespace
@@ -24,7 +40,7 @@ base::Result<> HeadersExchange::bind(const Binding& binding) {
     if (!mode->as<std::string>()) {
       return base::fail(base::Errc::precondition_failed,
                         fmt::format("Invalid x-match field type {} (value {}); expected longstr",
-                                    base::type_name(*mode), base::to_text(*mode)));
+                                    base::type_name(*mode), base::erlang_text(*mode)));
     }
     const std::string& text = *mode->as<std::string>();
     rule.any = text == "any" || text == "any-with-x";
@@ -32,8 +48,8 @@ base::Result<> HeadersExchange::bind(const Binding& binding) {
     if (!rule.any && !with_x && text != "all") {
       return base::fail(
           base::Errc::precondition_failed,
-          fmt::format("Invalid x-match field value <<\"{}\">>; expected all, any, all-with-x, or any-with-x",
-                      text));
+          fmt::format("Invalid x-match field value {}; expected all, any, all-with-x, or any-with-x",
+                      base::binary_text(text)));
     }
   }
   for (const auto& entry : binding.arguments.entries) {

@@ -20,10 +20,10 @@ void TopicExchange::split(std::string_view key, Words& into) {
 base::Result<> TopicExchange::bind(const Binding& binding) {
   Words words;
   split(binding.key, words);
-  if (std::ranges::count(words, "#") > hashes_max) {
-    return base::fail(
-        base::Errc::precondition_failed,
-        fmt::format("topic binding key '{}' has more than {} '#' words", binding.key, hashes_max));
+  if (const auto hashes = std::ranges::count(words, "#"); hashes > hashes_max) {
+    return base::fail(base::Errc::precondition_failed,
+                      fmt::format("Topic binding key '{}' uses {} '#' wildcards, at most {} are allowed",
+                                  binding.key, hashes, hashes_max));
   }
   Node* node = &root_;
   for (const std::string_view word : words) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/erlang_text.h"
 #include "exchange/choosing.h"
 #include "exchange/headers.h"
 #include "exchange/topic.h"
@@ -44,7 +45,8 @@ Made make_recent_history(const base::FieldTable& arguments) {
   if (!length) return make<RecentHistoryExchange>(RecentHistoryExchange::default_messages_max);
   const auto count = length->integer();
   if (!count || *count < 1 || *count > UINT32_MAX) {
-    return refuse("Invalid argument: the value of 'x-recent-history-length' must be a positive integer");
+    return refuse(fmt::format("Invalid argument {}, 'x-recent-history-length' must be a positive integer",
+                              base::erlang_text(*length)));
   }
   return make<RecentHistoryExchange>(static_cast<std::uint32_t>(*count));
 }

@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from amqp_case import AmqpCase, main
+from amqp_wire import Connection as RawConnection, Typed
 
 
 class Routing(AmqpCase):
@@ -97,6 +98,24 @@ class BasicTypes(Routing):
         for headers, wanted in [({"x-a": 1, "b": 2}, ["all", "all-with-x", "any", "any-with-x"]),
                                 ({"x-a": 1}, ["any-with-x"]), ({"b": 2}, ["all", "any", "any-with-x"])]:
             self.assertEqual(self.reaches(ch, exchange, queues, headers=headers), wanted)
+
+    def test_headers_compare_values_and_not_widths(self):
+        ch = self.channel(confirm=True)
+        exchange = self.exchange(ch, "headers")
+        queues = {name: self.bound_queue(ch, exchange, arguments={name: value})
+                  for name, value in (("whole", 1), ("wide", 2**40), ("text", "1"))}
+        for headers, wanted in [({"whole": 1}, ["whole"]), ({"whole": "1"}, []), ({"wide": 2**40}, ["wide"]),
+                                ({"text": 1}, [])]:
+            self.assertEqual(self.reaches(ch, exchange, queues, headers=headers), wanted, headers)
+        with RawConnection(self.amqp_port) as raw:
+            raw.open_channel()
+            for body, value in ((b"byte", Typed("b", 1)), (b"long", Typed("l", 1)), (b"unsigned", Typed("u", 1))):
+                raw.publish(1, exchange, "", body, {"headers": {"whole": value}})
+                self.assertEqual(self.get(ch, queues["whole"])[2], body)
+            real = self.queue(ch)
+            raw.call(1, "queue.bind", queue=real, exchange=exchange, arguments={"real": Typed("d", 1.5)})
+            raw.publish(1, exchange, "", b"float", {"headers": {"real": Typed("f", 1.5)}})
+            self.assertEqual(self.get(ch, real)[2], b"float")
 
     def test_a_wrong_x_match_is_refused(self):
         ch = self.channel()

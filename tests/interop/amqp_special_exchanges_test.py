@@ -70,8 +70,11 @@ class Hashing(AmqpCase):
                 self.channel().exchange_declare(self.name(), "x-consistent-hash", arguments=arguments)
         exchange = self.exchange(self.channel(), "x-consistent-hash")
         queue = self.queue(self.channel())
-        for weight in ("heavy", "-1", "0"):
-            with self.subTest(weight), self.refused(406, "^PRECONDITION_FAILED - "):
+        for weight, text in (("heavy", 'be an integer: <<"heavy">>'), ("", "be an integer: <<>>"),
+                             ("-1", "be greater than 0"), ("0", "be greater than 0"), ("10001", "not exceed 10000")):
+            if weight == "10001" and self.broker is None:
+                continue  # newer than the peer
+            with self.subTest(weight), self.refused(406, f"^PRECONDITION_FAILED - The binding key must {text}$"):
                 self.channel().queue_bind(queue, exchange, weight)
 
     def test_modulus_hash_sends_each_key_to_one_queue(self):
@@ -126,6 +129,11 @@ class RecentHistory(AmqpCase):
 
     def test_its_length_and_what_is_not_stored(self):
         ch = self.channel(confirm=True)
+        for wrong, shown in ((0, "0"), (-1, "-1"), ("5", '<<"5">>')):
+            with self.refused(406, f"^PRECONDITION_FAILED - Invalid argument {shown}, 'x-recent-history-length' must be a "
+                                   "positive integer$"):
+                self.channel().exchange_declare(self.name(), "x-recent-history",
+                                                arguments={"x-recent-history-length": wrong})
         exchange = self.exchange(ch, "x-recent-history", arguments={"x-recent-history-length": 2})
         for body in "abc":
             self.publish(ch, "k", body, exchange=exchange, headers={"n": body})
