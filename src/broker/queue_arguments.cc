@@ -9,6 +9,7 @@
 
 #include "broker/arguments.h"
 #include "broker/texts.h"
+#include "message/expiry.h"
 
 namespace sluice::broker {
 namespace {
@@ -33,11 +34,11 @@ Wrong is_number(const base::FieldValue& value, const base::FieldTable&) {
 Wrong is_any_number(const base::FieldValue& value, const base::FieldTable&) {
   return value.integer() ? std::nullopt : expected("integer", value);
 }
-constexpr std::int64_t timer_ms_max = 4'294'967'295;  // 2^32 - 1, RabbitMQ's largest timer
 template <std::int64_t Min>
 Wrong is_time_ms(const base::FieldValue& value, const base::FieldTable& all) {
   if (auto wrong = is_number<Min>(value, all)) return wrong;
-  if (*value.integer() > timer_ms_max) return fmt::format("{{value_too_large,{}}}", *value.integer());
+  if (*value.integer() > message::expiry_ms_max)
+    return fmt::format("{{value_too_large,{}}}", *value.integer());
   return std::nullopt;
 }
 Wrong unacceptable(const base::FieldValue& value) {
@@ -66,6 +67,13 @@ Wrong is_strategy(const base::FieldValue& value, const base::FieldTable&) {
 Wrong is_locator(const base::FieldValue& value, const base::FieldTable&) {
   return is_one_of(value, {"client-local", "balanced", "random", "least-leaders"},
                    "invalid_queue_locator_arg");
+}
+Wrong is_master_locator(const base::FieldValue& value, const base::FieldTable&) {
+  return is_one_of(value, {"min-masters", "client-local", "random"}, "invalid_queue_locator_arg");
+}
+Wrong is_tag(const base::FieldValue& value, const base::FieldTable& all) {
+  if (auto wrong = is_text(value, all)) return wrong;
+  return value.text()->empty() ? Wrong("invalid_member_placement_tag_arg") : std::nullopt;
 }
 Wrong is_retry(const base::FieldValue& value, const base::FieldTable&) {
   return is_one_of(value, {"disabled", "all", "failed", "returned"}, "invalid_delayed_retry_type");
@@ -98,7 +106,7 @@ Wrong is_retain(const base::FieldValue& value, const base::FieldTable& all) {
   return is_age(value, all);
 }
 
-constexpr std::int64_t segment_bytes_limit = 3'000'000'000;
+constexpr std::int64_t segment_bytes_limit = 3'000'000'000, filter_bytes_min = 16, filter_bytes_max = 255;
 constexpr std::uint8_t classic = 1, quorum = 2, stream = 4;
 struct Row {
   std::string_view key;
@@ -119,13 +127,13 @@ constexpr Row rows[] = {
     {"x-single-active-consumer", classic | quorum, is_bool},
     {"x-queue-mode", classic, is_mode},
     {"x-queue-version", classic, is_version},
-    {"x-queue-master-locator", classic, is_text},
+    {"x-queue-master-locator", classic, is_master_locator},
     {"x-queue-leader-locator", classic | quorum | stream, is_locator},
     {"x-quorum-initial-group-size", quorum, is_number<1>},
     {"x-delivery-limit", quorum, is_any_number},
     {"x-max-in-memory-length", quorum, is_number<0>},
     {"x-max-in-memory-bytes", quorum, is_number<0>},
-    {"x-member-placement-tag", quorum, is_text},
+    {"x-member-placement-tag", quorum, is_tag},
     {"x-consumer-timeout", quorum, is_time_ms<1>},
     {"x-consumer-disconnected-timeout", quorum, is_time_ms<0>},
     {"x-delayed-retry-type", quorum, is_retry},
@@ -133,7 +141,7 @@ constexpr Row rows[] = {
     {"x-delayed-retry-max", quorum, is_time_ms<0>},
     {"x-max-age", stream, is_age},
     {"x-stream-max-segment-size-bytes", stream, is_number<1>},
-    {"x-stream-filter-size-bytes", stream, is_number<16, 255>},
+    {"x-stream-filter-size-bytes", stream, is_number<0>},
     {"x-initial-cluster-size", stream, is_number<1>},
     {"x-durability", stream, is_durability},
     {"x-retain", classic | quorum, is_retain},
@@ -163,6 +171,11 @@ std::span<const std::string_view> known_of() {
 QueueType queue_type_of(std::string_view word) {
   if (word == "quorum") return QueueType::quorum;
   return word == "stream" ? QueueType::stream : QueueType::classic;
+}
+bool is_single_active(const base::FieldTable& arguments) {
+  const auto* argument = arguments.find("x-single-active-consumer");
+  const auto* set = argument ? argument->as<bool>() : nullptr;
+  return set && *set;
 }
 bool is_queue_type(std::string_view word) {
   return word == "classic" || word == "quorum" || word == "stream";
@@ -205,6 +218,10 @@ base::Result<> check_queue_arguments(std::string_view vhost, std::string_view na
   const auto* segment = arguments.find("x-stream-max-segment-size-bytes");
   if (segment && *segment->integer() > segment_bytes_limit) {
     return precondition("Exceeded max value for x-stream-max-segment-size-bytes");
+  }
+  const auto* filter = arguments.find("x-stream-filter-size-bytes");
+  if (filter && (*filter->integer() < filter_bytes_min || *filter->integer() > filter_bytes_max)) {
+    return precondition("Invalid value for x-stream-filter-size-bytes");
   }
   return {};
 }

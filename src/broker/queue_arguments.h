@@ -16,6 +16,7 @@ namespace sluice::broker {
 // classic for a word that is none of the three.
 QueueType queue_type_of(std::string_view word);
 bool is_queue_type(std::string_view word);
+bool is_single_active(const base::FieldTable& arguments);
 std::string_view to_word(QueueType type);
 
 // Arguments that count when a queue of the type is declared again.

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "message/expiry.h"
 
 namespace sluice::message {
 namespace {
@@ -140,21 +141,20 @@ void encode_properties(const BasicProperties& properties, base::ByteBuffer& to) 
 base::Result<std::optional<std::uint64_t>> expiration_ms(const BasicProperties& properties) {
   if (!properties.expiration) return std::nullopt;
   const std::string_view text = *properties.expiration;
-  std::uint64_t number = 0;
+  const auto refuse = [&](const std::string& why) {
+    return base::fail(base::Errc::precondition_failed, fmt::format("invalid expiration '{}': {}", text, why));
+  };
+  std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = end == text.data() + text.size();
-  if (error == std::errc() && whole && number <= std::numeric_limits<std::uint32_t>::max()) return number;
-  if (error == std::errc() && !whole && end != text.data()) {
-    return base::fail(base::Errc::precondition_failed,
-                      fmt::format("invalid expiration '{}': {{leftover_string,<<\"{}\">>}}", text,
-                                  std::string_view(end, text.data() + text.size())));
+  if (error == std::errc::invalid_argument) return refuse("no_integer");
+  if (end != text.data() + text.size()) {
+    return refuse(
+        fmt::format("{{leftover_string,\"{}\"}}", std::string_view(end, text.data() + text.size())));
   }
-  if (error == std::errc::invalid_argument) {
-    return base::fail(base::Errc::precondition_failed,
-                      fmt::format("invalid expiration '{}': no_integer", text));
-  }
-  return base::fail(base::Errc::precondition_failed,
-                    fmt::format("invalid expiration '{}': {{value_too_big,{}}}", text, text));
+  if (error != std::errc() || number > expiry_ms_max)
+    return refuse(fmt::format("{{value_too_large,{}}}", text));
+  if (number < 0) return refuse(fmt::format("{{value_negative,{}}}", number));
+  return static_cast<std::uint64_t>(number);
 }
 
 bool HeaderCursor::next(HeaderEntry& entry) {

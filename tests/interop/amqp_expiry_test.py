@@ -97,6 +97,13 @@ class MessageTtl(AmqpCase):
                     self.channel().queue_declare(self.name(), durable=True, arguments={argument: value})
         with self.refused(406, "invalid arg 'x-expires' .*value_zero"):
             self.channel().queue_declare(self.name(), durable=True, arguments={"x-expires": 0})
+        for argument in ("x-message-ttl", "x-expires"):
+            with self.refused(406, f"invalid arg '{argument}' .*value_too_large,315360000001"):
+                self.channel().queue_declare(self.name(), durable=True, arguments={argument: 315_360_000_001})
+        ten_years = 315_360_000_000
+        queue = self.queue(ch := self.channel(), x_message_ttl=ten_years, x_expires=ten_years)
+        self.publish(ch, queue, "m")
+        self.assertEqual(self.take(ch, queue, 1), ["m"])
 
 
 class QueueExpiry(AmqpCase):
