@@ -7,15 +7,6 @@ using namespace wire;
 
 namespace {
 
-constexpr std::string_view reply_to_queue = "amq.rabbitmq.reply-to";
-
-// Names of things to be declared come without line ends, as RabbitMQ stores them.
-std::string stripped(std::string_view name) {
-  std::string result(name);
-  std::erase_if(result, [](char c) { return c == '\r' || c == '\n'; });
-  return result;
-}
-
 broker::Outcome<base::FieldTable> arguments_of(const base::FieldTableView& view) {
   auto table = base::decode_field_table(view.bytes());
   if (!table) return refuse(ReplyCode::syntax_error, "{}", table.error().text);
@@ -41,7 +32,7 @@ broker::Answer<> Topology::answer_with(const Channel& channel, bool quiet, Ok ok
 broker::Outcome<> Topology::on(Channel& channel, const ExchangeDeclare& method) {
   TRY(arguments, arguments_of(method.arguments));
   broker::ExchangeSpec spec;
-  spec.name = stripped(method.exchange);
+  spec.name = method.exchange;
   spec.type = method.type;
   spec.passive = method.passive;
   spec.durable = method.durable;
@@ -80,17 +71,10 @@ broker::Outcome<> Topology::on(Channel& channel, const ExchangeUnbind& method) {
 }
 
 broker::Outcome<> Topology::on(Channel& channel, const QueueDeclare& method) {
-  if (method.queue == reply_to_queue) {
-    if (!method.no_wait) connection_.send(channel.number, QueueDeclareOk{reply_to_queue, 0, 1});
-    return {};
-  }
   TRY(arguments, arguments_of(method.arguments));
   broker::QueueSpec spec;
-  spec.name = stripped(method.queue);
-  // Whoever has the key of a requester asks whether it is still there, whatever else he says.
-  const bool of_requester =
-      method.queue.starts_with(reply_to_queue) && method.queue.substr(reply_to_queue.size()).starts_with('.');
-  spec.passive = method.passive || of_requester;
+  spec.name = method.queue;
+  spec.passive = method.passive;
   spec.durable = method.durable;
   spec.exclusive = method.exclusive;
   spec.auto_delete = method.auto_delete;

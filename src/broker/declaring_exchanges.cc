@@ -156,10 +156,10 @@ base::Result<BindingRecord> Declaring::to_record(const Caller& caller, const Bin
   if (record.to_exchange) TRY_VOID(check_not_default(record.destination));
   TRY_VOID(check_right(caller, Permission::write, !record.to_exchange, record.destination));
   TRY_VOID(check_right(caller, Permission::read, false, record.source));
-  if (const auto* queue = catalog().queue(record.vhost, record.destination); queue && !record.to_exchange) {
-    if (queue->exclusive() && queue->exclusive_owner != caller.client.value) {
-      return queue_locked(record.vhost, record.destination);
-    }
+  if (record.to_exchange) return record;
+  const auto* queue = catalog().queue(record.vhost, record.destination);
+  if (queue && queue->exclusive() && queue->exclusive_owner != caller.client.value) {
+    return queue_locked(record.vhost, record.destination);
   }
   return record;
 }
@@ -173,10 +173,9 @@ base::Result<> Declaring::check_binding(const BindingRecord& binding) const {
   if (source->type != "x-local-random") return {};
   const auto* queue = catalog().queue(binding.vhost, binding.destination);
   if (binding.to_exchange || (queue && queue->type != "classic")) {
-    return precondition(fmt::format("{} cannot be bound to {}: only classic queues can",
-                                    binding.to_exchange ? exchange_text(binding.vhost, binding.destination)
-                                                        : queue_text(binding.vhost, binding.destination),
-                                    exchange_text(binding.vhost, binding.source)));
+    if (binding.to_exchange) return precondition("Destination not found");
+    return precondition(
+        fmt::format("Queue type rabbit_{}_queue not valid for this exchange type", queue->type));
   }
   return {};
 }

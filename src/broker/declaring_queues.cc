@@ -12,7 +12,19 @@
 namespace sluice::broker {
 namespace {
 
-constexpr std::string_view type_key = "x-queue-type", dead_letter_key = "x-dead-letter-exchange";
+constexpr std::string_view type_key = "x-queue-type", dead_letter_key = "x-dead-letter-exchange",
+                           prefix_key = "x-name-prefix";
+constexpr std::size_t prefix_bytes_max = 64;
+
+// What a name that the server makes up begins with.
+base::Result<std::string> name_prefix(const QueueSpec& spec) {
+  const auto* wanted = spec.arguments.find(prefix_key);
+  const auto text = wanted ? wanted->text().value_or(std::string_view{}) : std::string_view{};
+  if (text.empty()) return "amq.gen";
+  if (text.size() <= prefix_bytes_max) return strip_line_ends(text);
+  return precondition(
+      fmt::format("Queue name prefix '{}' exceeds the {}-byte limit", text, prefix_bytes_max));
+}
 
 base::Result<> check_access(const QueueRecord& queue, const Caller& caller) {
   if (!queue.exclusive() || queue.exclusive_owner == caller.client.value) return {};
@@ -25,7 +37,7 @@ base::Result<> check_access(const QueueRecord& queue, const Caller& caller) {
 std::string Declaring::generate_name() {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   constexpr int characters = 22, characters_per_draw = 10;
-  std::string name = "amq.gen-";
+  std::string name;
   std::uint64_t chance = 0;
   for (int i = 0; i < characters; ++i, chance >>= 6) {
     if (i % characters_per_draw == 0) chance = shard_.random.next();
@@ -63,8 +75,10 @@ base::Result<QueueRecord> Declaring::to_record(const Caller& caller, QueueSpec& 
     if (type != "classic") {
       return precondition(fmt::format("Cannot declare a server-named queue for type rabbit_{}_queue", type));
     }
-    spec.name = generate_name();
+    TRY(prefix, name_prefix(spec));
+    spec.name = prefix + '-' + generate_name();
   }
+  spec.arguments.remove(prefix_key);
   TRY_VOID(check_right(caller, Permission::configure, true, spec.name));
   record.vhost = caller.vhost;
   record.name = spec.name;
@@ -134,6 +148,14 @@ void Declaring::declare_queue(const Caller& caller, QueueSpec spec, Answer<Queue
   const auto refuse = [&](const base::Error& error) { answer(std::unexpected(to_refusal(error))); };
   spec.name = strip_line_ends(spec.name);
   if (spec.passive) {
+    // Whoever may do anything with a queue may ask whether it is there.
+    const auto may = [&](Permission permission) {
+      return broker_.check(caller.identity, caller.vhost, permission, spec.name);
+    };
+    if (!may(Permission::read) && !may(Permission::write)) {
+      const auto allowed = check_right(caller, Permission::configure, true, spec.name);
+      if (!allowed) return refuse(allowed.error());
+    }
     const auto* found = catalog().queue(caller.vhost, spec.name);
     if (!found) return refuse(no_such_queue(caller.vhost, spec.name).error());
     if (auto mine = check_access(*found, caller); !mine) return refuse(mine.error());

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "broker/news.h"
+#include "broker/queue_arguments.h"
 #include "broker/shard_broker.h"
 #include "broker/shard_messaging.h"
 #include "broker/texts.h"
@@ -19,33 +20,37 @@ QueueType type_of(const QueueRecord& record) {
   return record.type == "quorum" ? QueueType::quorum : QueueType::classic;
 }
 
-bool is_single_active(const QueueRecord& record) {
-  const auto* argument = record.table_arguments.find("x-single-active-consumer");
-  const auto* set = argument ? argument->as<bool>() : nullptr;
-  return set && *set;
+base::Result<std::int64_t> number_argument(std::string_view name, const base::FieldValue& value,
+                                           const std::string& queue, std::int64_t min) {
+  const auto number = value.integer();
+  if (!number) {
+    return precondition(fmt::format("invalid arg '{}' for {}: \"expected integer, got {}\"", name, queue,
+                                    base::type_name(value)));
+  }
+  if (*number < min) {
+    return precondition(fmt::format("invalid arg '{}' for {}: {{value_negative,{}}}", name, queue, *number));
+  }
+  return *number;
 }
 
 // What x- arguments of basic.consume mean to a work queue.
 base::Result<queue::ConsumerOptions> to_options(std::string_view vhost, const ConsumeRequest& request,
                                                 QueueType type) {
+  const std::string queue = queue_text(vhost, request.queue);
   queue::ConsumerOptions options;
   options.no_ack = request.no_ack;
   options.exclusive = request.exclusive && type == QueueType::classic;  // quorum queues take no notice
   options.prefetch = request.no_ack ? 0 : request.prefetch;
   for (const auto& [name, value] : request.arguments.entries) {
-    const auto number = value.integer();
     if (name == "x-priority") {
-      if (!number) {
-        return precondition(fmt::format("invalid arg 'x-priority' for {}: {{unacceptable_type,longstr}}",
-                                        queue_text(vhost, request.queue)));
-      }
-      options.priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(*number, INT32_MIN, INT32_MAX));
-    } else if (name == "x-consumer-timeout" && type == QueueType::quorum && number && *number > 0) {
-      options.timeout_ms = *number;
-    } else if (name.starts_with("x-stream-")) {
+      TRY(priority, number_argument(name, value, queue, INT64_MIN));
+      options.priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(priority, INT32_MIN, INT32_MAX));
+    } else if (name == "x-consumer-timeout" && type == QueueType::quorum) {
+      TRY(timeout_ms, number_argument(name, value, queue, 0));
+      if (timeout_ms > 0) options.timeout_ms = timeout_ms;
+    } else if (name == "x-consumer-timeout" || name.starts_with("x-stream-")) {
       return precondition(
-          fmt::format("invalid arg '{}' for consumer of a queue of type {}", name,
-                      type == QueueType::quorum ? "rabbit_quorum_queue" : "rabbit_classic_queue"));
+          fmt::format("invalid arg '{}' for {} of queue type rabbit_{}_queue", name, queue, to_word(type)));
     }
   }
   return options;
@@ -78,7 +83,7 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
       request.arguments.entries, [](const auto& each) { return each.first.starts_with("x-stream-"); });
   if (type == QueueType::stream || (wants_history && record.retains()))
     return consume_stream(client, record, std::move(request), std::move(answer));
-  if (request.exclusive && is_single_active(record)) {
+  if (request.exclusive && type == QueueType::classic && is_single_active(record.table_arguments)) {
     return answer(
         std::unexpected(Refusal{403, queue_text(caller.vhost, request.queue) + " in exclusive use"}));
   }

@@ -20,7 +20,8 @@ void ShardMessaging::delete_exchange(const Caller& caller, std::string name, boo
 }
 void ShardMessaging::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
   if (spec.destination_is_queue && is_reply_to(spec.destination)) {
-    return answer(std::unexpected(Refusal{403, "cannot bind to direct reply-to queue"}));
+    return answer(
+        std::unexpected(Refusal{403, "cannot bind or unbind to a volatile (direct reply-to) queue"}));
   }
   declaring_.bind(caller, std::move(spec), std::move(answer));
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // basic.get and purge: one question to the shard that owns the queue.
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "broker/queue_arguments.h"
 #include "broker/shard_broker.h"
 #include "broker/shard_messaging.h"
 #include "broker/texts.h"
@@ -23,13 +26,20 @@ void ShardMessaging::get(const Caller& caller, std::uint16_t number, std::string
     return answer(std::unexpected(
         Refusal{540, "basic.get not supported by stream queues " + queue_text(caller.vhost, queue), true}));
   }
+  const auto type = queue_type_of(record.type);
+  if (type == QueueType::quorum && is_single_active(record.table_arguments)) {
+    return answer(std::unexpected(Refusal{
+        405, fmt::format("cannot obtain access to locked {}. basic.get operations are not supported by "
+                         "quorum queues with single active consumer",
+                         queue_text(caller.vhost, queue))}));
+  }
   const base::QueueId id{record.log_id};
   client.channel(number);
   auto* source = clients_.find_get(client, number, id);
   if (!source) {
     source = &clients_.add_source(client, number, id);
     source->kind = Source::Kind::get;
-    source->type = record.type == "quorum" ? QueueType::quorum : QueueType::classic;
+    source->type = type;
     source->owner = set_.owner_of(record.log());
   }
   ++source->asking;

@@ -316,8 +316,22 @@ class Consumers(AmqpCase):
     def test_wrong_priorities_are_refused(self):
         ch = self.channel()
         queue = self.queue(ch)
-        with self.refused(406, "^PRECONDITION_FAILED - invalid arg 'x-priority' for queue .*"):
+        with self.refused(406, "^PRECONDITION_FAILED - invalid arg 'x-priority' for queue '.*' in vhost '/': "
+                               '"expected integer, got longstr"$'):
             Consumer(ch, queue, arguments={"x-priority": "high"})
+
+    def test_arguments_of_other_types_are_refused(self):
+        for kind in ("classic", "quorum"):
+            queue = self.queue(self.channel(), x_queue_type=kind)
+            with self.refused(406, f"^PRECONDITION_FAILED - invalid arg 'x-stream-offset' for queue '{queue}' in vhost "
+                                   f"'/' of queue type rabbit_{kind}_queue$"):
+                Consumer(self.channel(), queue, arguments={"x-stream-offset": "first"})
+            Consumer(self.channel(), queue, arguments={"x-unheard-of": 1})
+        self.only_sluice()
+        Consumer(self.channel(), queue, arguments={"x-cancel-on-ha-failover": True})
+        queue = self.queue(self.channel())
+        with self.refused(406, "invalid arg 'x-consumer-timeout' for queue .* of queue type rabbit_classic_queue$"):
+            Consumer(self.channel(), queue, arguments={"x-consumer-timeout": 1000})
 
 
 if __name__ == "__main__":

@@ -112,6 +112,16 @@ class Declare(AmqpCase):
         with self.refused(404, "no queue '' in vhost '/'"):
             ch.queue_declare("", passive=True)
 
+    def test_the_server_takes_a_prefix_for_the_name(self):
+        self.only_sluice()
+        ch = self.channel()
+        first, second = (ch.queue_declare("", exclusive=True, arguments={"x-name-prefix": "orders"}).method.queue
+                         for _ in range(2))
+        self.assertRegex(first, "^orders-[A-Za-z0-9_-]{22}$")
+        self.assertNotEqual(first, second)
+        with self.refused(406, f"^PRECONDITION_FAILED - Queue name prefix '{'p' * 65}' exceeds the 64-byte limit$"):
+            self.channel().queue_declare("", exclusive=True, arguments={"x-name-prefix": "p" * 65})
+
     def test_the_empty_name_before_any_declare_is_refused(self):
         for call in (lambda ch: ch.queue_purge(""), lambda ch: ch.queue_bind("", "amq.fanout"),
                      lambda ch: ch.basic_consume("", lambda *_: None), lambda ch: ch.queue_delete("")):

@@ -142,6 +142,13 @@ class SingleActiveConsumer(AmqpCase):
         with self.refused(403, f"^ACCESS_REFUSED - queue '{re.escape(queue)}' in vhost '/' in exclusive use$"):
             Consumer(self.channel(), queue, exclusive=True)
 
+    def test_quorum_queues_take_exclusive_consumers_and_no_gets(self):
+        queue = self.queue(self.channel(), x_single_active_consumer=True, x_queue_type="quorum")
+        Consumer(self.channel(), queue, exclusive=True)
+        with self.refused(405, f"^RESOURCE_LOCKED - cannot obtain access to locked queue '{re.escape(queue)}' in vhost '/'. "
+                               "basic.get operations are not supported by quorum queues with single active consumer$"):
+            self.channel().basic_get(queue)
+
     def test_the_flag_must_be_a_bool(self):
         with self.refused(406, "invalid arg 'x-single-active-consumer' for queue '.*' in vhost '/': "):
             self.channel().queue_declare(self.name(), durable=True, arguments={"x-single-active-consumer": "yes"})

@@ -306,14 +306,6 @@ TEST_CASE("direct reply-to: requests carry the key, replies come to its consumer
   peer.turn();
   CHECK(peer.expect<BasicDeliver>()->consumer_tag == "replies");
   CHECK(peer.expect_content().body == "answer");
-
-  QueueDeclare declare;
-  declare.queue = pseudo;
-  peer.send(1, declare);
-  CHECK(peer.expect<QueueDeclareOk>()->consumer_count == 1);
-  declare.queue = "amq.rabbitmq.reply-to.opaque9";
-  peer.send(1, declare);
-  CHECK(peer.channel_error() == "NOT_FOUND - no queue 'amq.rabbitmq.reply-to.opaque9' in vhost '/'");
 }
 
 TEST_CASE("direct reply-to has rules") {

@@ -24,7 +24,7 @@ TEST_CASE("exchanges: declare, bind, unbind, delete") {
   table.set("alternate-exchange", "ae");
   const auto bytes = encoded(table);
   ExchangeDeclare declare;
-  declare.exchange = "my\r\nexchange";
+  declare.exchange = "myexchange";
   declare.type = "topic";
   declare.arguments = base::FieldTableView(bytes);
   peer.send(1, declare);
