@@ -63,9 +63,11 @@ void Channels::on_open(std::uint16_t number) {
 }
 
 void Channels::on_close(Channel& channel) {
-  release(channel);
-  connection_.send(channel.number, ChannelCloseOk{});
-  if (!channel.closing) erase(channel);
+  if (channel.closing) return connection_.send(channel.number, ChannelCloseOk{});
+  release(channel, await<void>(channel, ChannelClose::id, [this](Channel& released) {
+            connection_.send(released.number, ChannelCloseOk{});
+            erase(released);
+          }));
 }
 
 void Channels::on_close_ok(Channel& channel) {
@@ -79,15 +81,13 @@ void Channels::fail(Channel& channel, const broker::Refusal& why, MethodId metho
   connection_.log(base::LogLevel::error, "Channel error on connection",
                   fmt::format("channel {}: operation {} caused a channel exception: {}", channel.number,
                               method_name(method), text));
-  release(channel);
+  if (!channel.closing) release(channel, [](broker::Outcome<>) {});
   channel.closing = true;
   connection_.send(channel.number, ChannelClose{why.code, text, method.class_id, method.method_id});
 }
 
-void Channels::release(Channel& channel) {
-  if (channel.closing) return;
+void Channels::release(Channel& channel, broker::Answer<> answer) {
   settlements.flush();
-  connection_.messaging().close_channel(connection_.caller, channel.number);
   if (channel.transaction && channel.transaction->committing) connection_.end_wait();
   connection_.metrics().consumers.sub(channel.consumers.size());
   unsettled -= channel.unsettled.size();
@@ -95,6 +95,7 @@ void Channels::release(Channel& channel) {
   Channel bare(channel.number);
   bare.generation = channel.generation;
   channel = std::move(bare);
+  connection_.messaging().close_channel(connection_.caller, channel.number, std::move(answer));
 }
 
 void Channels::erase(const Channel& channel) {

@@ -69,8 +69,9 @@ class Channels {
   }
 
  private:
-  // Gives back what the channel holds; what is left of it can wait for close-ok.
-  void release(Channel& channel);
+  // Gives back what the channel holds; what is left of it can wait for close-ok. Answered when the queues
+  // have taken it back.
+  void release(Channel& channel, broker::Answer<> answer);
   void erase(const Channel& channel);
 
   Connection& connection_;

@@ -99,10 +99,16 @@ bool Consuming::forget_consumer(Channel& channel, std::string_view tag) {
 }
 
 broker::Outcome<> Consuming::on(Channel& channel, const BasicCancel& method) {
-  if (forget_consumer(channel, method.consumer_tag)) {
-    connection_.messaging().cancel(connection_.caller, channel.number, method.consumer_tag);
+  const std::string tag(method.consumer_tag);
+  if (!forget_consumer(channel, tag)) {
+    if (!method.no_wait) connection_.send(channel.number, BasicCancelOk{tag});
+    return {};
   }
-  if (!method.no_wait) connection_.send(channel.number, BasicCancelOk{method.consumer_tag});
+  connection_.messaging().cancel(
+      connection_.caller, channel.number, tag,
+      channels_.await<void>(channel, BasicCancel::id, [this, tag, quiet = method.no_wait](Channel& to) {
+        if (!quiet) connection_.send(to.number, BasicCancelOk{tag});
+      }));
   return {};
 }
 

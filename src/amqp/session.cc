@@ -274,16 +274,17 @@ void Session::on_goodbye() {
   };
   if (!registered_) return end();
   channels_.settlements.flush();
-  channels_.for_each([&](const Channel& channel) {
-    connection_.messaging().close_channel(connection_.caller, channel.number);
-  });
   connection_.begin_wait();
-  connection_.messaging().delete_exclusive_queues(
-      connection_.caller, [this, end, alive = connection_.alive()](const broker::Outcome<>&) {
-        if (alive.expired()) return;
-        connection_.end_wait();
-        end();
-      });
+  const auto answers = std::make_shared<std::size_t>(channels_.count() + 1);
+  const auto step = [this, end, answers, alive = connection_.alive()](const broker::Outcome<>&) {
+    if (alive.expired() || --*answers > 0) return;
+    connection_.end_wait();
+    end();
+  };
+  channels_.for_each([&](const Channel& channel) {
+    connection_.messaging().close_channel(connection_.caller, channel.number, step);
+  });
+  connection_.messaging().delete_exclusive_queues(connection_.caller, step);
 }
 
 void Session::cannot_decode(MethodId id, base::ByteView arguments) {

@@ -169,30 +169,38 @@ void ShardMessaging::on_consumer_added(SourceId id, base::Result<> result, const
   answer_consumer(id, std::unexpected(std::move(refusal)), std::move(answer));
 }
 
-void ShardMessaging::cancel(const Caller& caller, std::uint16_t channel, std::string_view tag) {
+void ShardMessaging::cancel(const Caller& caller, std::uint16_t channel, std::string_view tag,
+                            Answer<> answer) {
   auto& client = client_of(caller);
   auto* source = clients_.find_consumer(client, channel, tag);
-  if (!source || source->asking > 0) return;
-  if (source->kind == Source::Kind::reply) return close_source(*source);
+  if (!source || source->asking > 0) return answer({});
+  if (source->kind == Source::Kind::reply) {
+    close_source(*source);
+    return answer({});
+  }
   metrics_.consumers.sub();
   source->cancelled = true;
   give_back_parked(*source);
   if (source->type == QueueType::stream) {
+    const auto owner = owner_of(*source);
     streams_.remove_consumer(source->id);
     source->drained = true;
-    return drop_if_done(*source);
+    drop_if_done(*source);
+    return answer_behind({&owner, 1}, std::move(answer));
   }
   // What the queue's shard has sent until it hears of this is given back when it arrives here; the answer
   // comes behind the last of it.
-  on_shard(source->owner, [home = shard_.id, id = source->id](ShardMessaging& there) {
-    there.owner_.remove_source(id, false);
-    there.on_shard(home, [id](ShardMessaging& here) {
-      auto* cancelled = here.clients_.source(id);
-      if (!cancelled) return;
-      cancelled->drained = true;
-      here.drop_if_done(*cancelled);
-    });
-  });
+  on_shard(source->owner,
+           [home = shard_.id, id = source->id, answer = std::move(answer)](ShardMessaging& there) mutable {
+             there.owner_.remove_source(id, false);
+             there.on_shard(home, [id, answer = std::move(answer)](ShardMessaging& here) mutable {
+               if (auto* cancelled = here.clients_.source(id)) {
+                 cancelled->drained = true;
+                 here.drop_if_done(*cancelled);
+               }
+               answer({});
+             });
+           });
 }
 
 void ShardMessaging::drop_if_done(Source& source) {

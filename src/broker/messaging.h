@@ -163,8 +163,9 @@ class Messaging {
   // when it is not: at most once, confirmed at once. declare_queue, passive, of such a name answers 404 or an
   // empty queue with one consumer.
   virtual std::string open_reply_to(const Caller& caller, std::uint16_t channel, std::string_view tag) = 0;
-  // Deliveries already on their way may still come; the session drops those.
-  virtual void cancel(const Caller& caller, std::uint16_t channel, std::string_view tag) = 0;
+  // Answered when the queue counts the consumer no more. Until then deliveries on their way may still come;
+  // the session drops those.
+  virtual void cancel(const Caller& caller, std::uint16_t channel, std::string_view tag, Answer<> answer) = 0;
   // nullopt: empty.
   virtual void get(const Caller& caller, std::uint16_t channel, std::string queue, bool no_ack,
                    std::move_only_function<void(Outcome<std::optional<Delivery>>)> answer) = 0;
@@ -174,8 +175,8 @@ class Messaging {
   virtual void set_channel_prefetch(const Caller& caller, std::uint16_t channel, std::uint32_t prefetch) = 0;
   // The session has room again after its outbox was full; deliveries to it go on.
   virtual void set_ready(const Caller& caller, bool ready) = 0;
-  virtual void close_channel(const Caller& caller,
-                             std::uint16_t channel) = 0;  // consumers go, unsettled return
+  // Consumers go, what is unsettled returns; answered when the queues have seen to it.
+  virtual void close_channel(const Caller& caller, std::uint16_t channel, Answer<> answer) = 0;
   // The client says goodbye: answered when its exclusive queues are gone, so that it may declare them again
   // over its next connection at once.
   virtual void delete_exclusive_queues(const Caller& caller, Answer<> answer) = 0;

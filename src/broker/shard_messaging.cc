@@ -59,19 +59,52 @@ QueueClientState& ShardMessaging::client_of(const Caller& caller) {
 void ShardMessaging::remove_client(ClientId id) {
   auto* client = clients_.find(id.value);
   if (!client) return;
-  while (!client->channels.empty()) close_channel(client->caller, client->channels.begin()->first);
+  while (!client->channels.empty())
+    close_channel(client->caller, client->channels.begin()->first, [](Outcome<>) {});
+
   streams_.remove_client(id.value);
   const bool had_exclusive = client->declared_exclusive;
   clients_.remove(id.value);
   if (had_exclusive) broker_.send_command(DeleteExclusiveQueues{id.value}, [](base::Result<>) {});
 }
 
-void ShardMessaging::close_channel(const Caller& caller, std::uint16_t channel) {
+void ShardMessaging::close_channel(const Caller& caller, std::uint16_t channel, Answer<> answer) {
   auto& client = client_of(caller);
   const auto found = client.channels.find(channel);
-  if (found == client.channels.end()) return;
-  while (!found->second.sources.empty()) close_source(*found->second.sources.back());
+  if (found == client.channels.end()) return answer({});
+  std::vector<base::ShardId> owners;
+  while (!found->second.sources.empty()) {
+    auto& source = *found->second.sources.back();
+    owners.push_back(owner_of(source));
+    close_source(source);
+  }
   client.channels.erase(found);
+  answer_behind(owners, std::move(answer));
+}
+
+// Where it is counted. Streams are read here, whichever shard owns them.
+base::ShardId ShardMessaging::owner_of(const Source& source) const {
+  return source.type == QueueType::stream ? set_.owner_of(base::LogId{source.queue.value}) : source.owner;
+}
+
+void ShardMessaging::answer_behind(std::span<const base::ShardId> shards, Answer<> answer) {
+  struct Open {
+    Answer<> answer;
+    std::size_t shards = 0;  // that have not answered; counted here
+  };
+  std::vector<bool> asked(peers_.size());
+  const auto open = std::make_shared<Open>(std::move(answer));
+  for (const auto to : shards) {
+    if (to == shard_.id || asked[to.value]) continue;
+    asked[to.value] = true;
+    ++open->shards;
+    on_shard(to, [home = shard_.id, open](ShardMessaging& there) mutable {
+      there.on_shard(home, [open = std::move(open)](ShardMessaging&) {
+        if (--open->shards == 0) open->answer({});
+      });
+    });
+  }
+  if (open->shards == 0) open->answer({});
 }
 
 void ShardMessaging::delete_exclusive_queues(const Caller& caller, Answer<> answer) {

@@ -69,14 +69,14 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   Outcome<bool> publish(const Caller& caller, const PublishRequest& request) override;
   void consume(const Caller& caller, ConsumeRequest request, Answer<> answer) override;
   std::string open_reply_to(const Caller& caller, std::uint16_t channel, std::string_view tag) override;
-  void cancel(const Caller& caller, std::uint16_t channel, std::string_view tag) override;
+  void cancel(const Caller& caller, std::uint16_t channel, std::string_view tag, Answer<> answer) override;
   void get(const Caller& caller, std::uint16_t channel, std::string queue, bool no_ack,
            std::move_only_function<void(Outcome<std::optional<Delivery>>)> answer) override;
   void settle(const Caller& caller, QueueId source, std::span<const base::Offset> offsets,
               Settlement settlement) override;
   void set_channel_prefetch(const Caller& caller, std::uint16_t channel, std::uint32_t prefetch) override;
   void set_ready(const Caller& caller, bool ready) override;
-  void close_channel(const Caller& caller, std::uint16_t channel) override;
+  void close_channel(const Caller& caller, std::uint16_t channel, Answer<> answer) override;
   void delete_exclusive_queues(const Caller& caller, Answer<> answer) override;
 
   // -- for ShardBroker
@@ -210,6 +210,9 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
                       Answer<> answer);
   void answer_consumer(SourceId id, Outcome<> result, Answer<> answer);
   void on_consumer_added(SourceId id, base::Result<> result, const std::string& name, Answer<> answer);
+  base::ShardId owner_of(const Source& source) const;
+  // Answers when the shards have done all that this one asked of them until now.
+  void answer_behind(std::span<const base::ShardId> shards, Answer<> answer);
   void drop_if_done(Source& source);
   void close_source(Source& source);
   Delivery to_delivery(const Source& source, const queue::WorkDelivery& from);

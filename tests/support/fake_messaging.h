@@ -155,11 +155,13 @@ class FakeMessaging final : public broker::Messaging {
     consumers.push_back({request});
     return request.queue;
   }
-  void cancel(const broker::Caller&, std::uint16_t channel, std::string_view tag) override {
+  void cancel(const broker::Caller&, std::uint16_t channel, std::string_view tag,
+              broker::Answer<> answer) override {
     calls.push_back("cancel " + std::string(tag));
     std::erase_if(consumers, [&](const ConsumerState& one) {
       return one.request.channel == channel && one.request.tag == tag;
     });
+    reply(std::move(answer));
   }
   void get(const broker::Caller&, std::uint16_t, std::string queue, bool no_ack,
            std::move_only_function<void(broker::Outcome<std::optional<broker::Delivery>>)> answer) override {
@@ -200,10 +202,11 @@ class FakeMessaging final : public broker::Messaging {
     reply(std::move(answer));
   }
   void set_ready(const broker::Caller&, bool now_ready) override { ready = now_ready; }
-  void close_channel(const broker::Caller&, std::uint16_t channel) override {
+  void close_channel(const broker::Caller&, std::uint16_t channel, broker::Answer<> answer) override {
     calls.push_back("close channel " + std::to_string(channel));
     settled_before_close = !settlements.empty();
     std::erase_if(consumers, [&](const ConsumerState& one) { return one.request.channel == channel; });
+    reply(std::move(answer));
   }
 
   Queue& add_queue(const std::string& name) {

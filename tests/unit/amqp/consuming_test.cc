@@ -181,6 +181,31 @@ TEST_CASE("consumer tags: made up, kept, refused when in use") {
   CHECK(peer.metrics.consumers.get() == 0);
 }
 
+TEST_CASE("nothing is answered before the broker has removed a cancelled consumer") {
+  Peer peer;
+  fill(peer, 0);
+  peer.consume("q", "mine");
+  for (const bool no_wait : {false, true}) {
+    peer.messaging.hold_answers = true;
+    peer.send(1, BasicCancel{"mine", no_wait});
+    peer.send(1, BasicQos{0, 1, false});
+    CHECK(peer.quiet());
+    peer.messaging.hold_answers = false;
+    peer.messaging.answer_held();
+    peer.offer();
+    if (!no_wait) CHECK(peer.expect<BasicCancelOk>()->consumer_tag == "mine");
+    peer.expect<BasicQosOk>();
+    peer.consume("q", "mine");
+  }
+  peer.messaging.hold_answers = true;
+  peer.send(1, ChannelClose{});
+  CHECK(peer.quiet());
+  peer.messaging.answer_held();
+  peer.expect<ChannelCloseOk>();
+  peer.messaging.hold_answers = false;
+  peer.open_channel();
+}
+
 TEST_CASE("consumers per channel are limited where the option says so") {
   Options options;
   options.consumer_max_per_channel = 1;

@@ -202,8 +202,8 @@ TEST_CASE("a channel's limit holds over queues of several shards") {
     REQUIRE(one.events.got.size() == seen);
     one.settle(one.events.got[settled++]);
   }
-  one.messaging().cancel(one.caller, 1, "c");
-  one.messaging().cancel(one.caller, 1, "d");
+  one.messaging().cancel(one.caller, 1, "c", ignore);
+  one.messaging().cancel(one.caller, 1, "d", ignore);
   world.settle();
   CHECK(one.events.got.size() == 10);
   for (; settled < 10; ++settled) one.settle(one.events.got[settled], broker::Settlement::requeued);

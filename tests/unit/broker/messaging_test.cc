@@ -42,7 +42,7 @@ TEST_CASE("a channel or client that goes gives back what it has not settled") {
     one.publish("", queue, "m");
     CHECK(one.consume(queue, "c") == "ok");
     CHECK(one.events.take() == "c1:m");
-    one.messaging().close_channel(one.caller, 1);
+    one.messaging().close_channel(one.caller, 1, ignore);
     world.settle();
     CHECK(two.get(queue) == "m+0");
     two.disconnect();
@@ -50,6 +50,37 @@ TEST_CASE("a channel or client that goes gives back what it has not settled") {
     CHECK(one.get(queue, true) == "m+0");
     CHECK(one.events.got.back().redelivered);
     one.disconnect();
+  }
+}
+
+TEST_CASE("a cancel or a close is answered when nobody counts the consumer any more") {
+  World world(2);
+  make_queue(world, "a");
+  make_queue(world, "b");
+  REQUIRE(world.create(0, "s") == "ok");
+  TestSession one(world, 0);
+  const auto consumers = [&](const char* name) -> std::uint32_t {
+    const auto* record = world.set().broker(base::ShardId{0}).catalog().queue("/", name);
+    auto& owner = world.set().broker(world.set().owner_of(record->log()));
+    if (record->is_stream()) return owner.owner().counts(record->log()).readers;
+    return owner.shard_messaging().owner().queues().stats(base::QueueId{record->log_id})->consumers;
+  };
+  for (const char* queue : {"a", "b", "s"}) {
+    for (const bool cancel : {true, false}) {
+      CAPTURE(queue, cancel);
+      CHECK(one.consume(queue, "c", 1) == "ok");
+      CHECK(consumers(queue) == 1);
+      CHECK(one.ask<>([&](auto done) {
+        broker::Answer<> answer = [&consumers, queue, done](broker::Outcome<> outcome) mutable {
+          CHECK(consumers(queue) == 0);
+          done(std::move(outcome));
+        };
+        if (cancel)
+          one.messaging().cancel(one.caller, 1, "c", std::move(answer));
+        else
+          one.messaging().close_channel(one.caller, 1, std::move(answer));
+      }) == "ok");
+    }
   }
 }
 
@@ -63,8 +94,8 @@ TEST_CASE("what is on its way to a cancelled consumer returns to the queue") {
     CHECK(two.consume(queue, "c") == "ok");
     for (int i = 0; i < 10; ++i) one.publish("", queue, "m");
     for (std::uint32_t i = 0; i < 2; ++i) world.at(i).on_turn_end();
-    one.messaging().cancel(one.caller, 1, "c");
-    two.messaging().cancel(two.caller, 1, "c");
+    one.messaging().cancel(one.caller, 1, "c", ignore);
+    two.messaging().cancel(two.caller, 1, "c", ignore);
     const auto seen = one.events.got.size() + two.events.got.size();
     world.settle();
     CHECK(one.events.got.size() + two.events.got.size() == seen);
@@ -132,7 +163,7 @@ TEST_CASE("confirms of a closed channel do not reach its successor") {
   TestSession one(world, 0);
   for (const auto* name : {"a", "b"}) {
     one.publish("", name, "m", 1);
-    one.messaging().close_channel(one.caller, 1);
+    one.messaging().close_channel(one.caller, 1, ignore);
     one.messaging().set_channel_prefetch(one.caller, 1, 0);
     world.settle();
     CHECK(one.events.take().empty());
@@ -181,7 +212,7 @@ TEST_CASE("an auto-delete queue goes with its last consumer") {
   for (const auto* name : {"a", "b"}) {
     CHECK(one.get(name) == "empty");
     CHECK(one.consume(name, "c") == "ok");
-    one.messaging().cancel(one.caller, 1, "c");
+    one.messaging().cancel(one.caller, 1, "c", ignore);
     world.settle();
     CHECK(one.get(name) == "404");
   }
@@ -273,7 +304,7 @@ TEST_CASE("direct replies find the requester, once, and nobody else") {
   };
   CHECK(declare(key) == "ok");
   CHECK(declare(wrong) == "404");
-  requester.messaging().cancel(requester.caller, 1, "r");
+  requester.messaging().cancel(requester.caller, 1, "r", ignore);
   CHECK(declare(key) == "404");
   far.publish("", key, "late");
   world.settle();

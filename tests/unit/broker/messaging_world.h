@@ -8,6 +8,8 @@
 
 namespace sluice::test {
 
+inline void ignore(broker::Outcome<>) {}
+
 struct Got {
   base::QueueId source;
   base::Offset offset;
