@@ -12,14 +12,7 @@ namespace {
 constexpr std::uint8_t version = 1;
 
 // Each at most once, ascending.
-enum class Part : std::uint8_t {
-  purge = 1,
-  delivered_below = 2,
-  returned = 3,
-  failed = 4,
-  settled = 5,
-  rewound = 6
-};
+enum class Part : std::uint8_t { purge = 1, delivered_below = 2, returned = 3, failed = 4, settled = 5 };
 
 void begin_part(base::ByteBuffer& out, Part part) {
   out.push_back(static_cast<std::uint8_t>(part));
@@ -42,9 +35,6 @@ bool read_part(base::ByteReader& from, Part part, WorkEvent& event) {
     case Part::settled:
       event.settled_bytes = read_varint(from);
       return event.settled.decode(from) && !event.settled.empty();
-    case Part::rewound:
-      event.rewound_bytes = read_varint(from);
-      return event.rewound.decode(from) && !event.rewound.empty();
   }
   return false;
 }
@@ -96,8 +86,7 @@ void WorkEvent::clear() {
   returned.clear();
   failed.clear();
   settled.clear();
-  rewound.clear();
-  settled_bytes = rewound_bytes = 0;
+  settled_bytes = 0;
 }
 
 void WorkEvent::encode(base::ByteBuffer& out) {
@@ -123,7 +112,6 @@ void WorkEvent::encode(base::ByteBuffer& out) {
   write_runs(Part::returned, returned, std::nullopt);
   write_runs(Part::failed, failed, std::nullopt);
   write_runs(Part::settled, settled, settled_bytes);
-  write_runs(Part::rewound, rewound, rewound_bytes);
 }
 
 std::optional<WorkEvent> WorkEvent::decode(base::ByteView bytes) {

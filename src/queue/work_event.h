@@ -62,13 +62,10 @@ struct WorkEvent {
   OffsetRuns failed;                            // of these, by failed deliveries
   OffsetRuns settled;
   std::uint64_t settled_bytes = 0;
-  OffsetRuns rewound;  // settled messages that are ready again (retained queues)
-  std::uint64_t rewound_bytes = 0;
   friend bool operator==(const WorkEvent&, const WorkEvent&) = default;
 
   bool empty() const {
-    return !purge && !delivered_below && returned.empty() && failed.empty() && settled.empty() &&
-           rewound.empty();
+    return !purge && !delivered_below && returned.empty() && failed.empty() && settled.empty();
   }
   void clear();  // keeps memory
   void encode(base::ByteBuffer& out);

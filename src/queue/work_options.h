@@ -26,11 +26,6 @@ struct WorkOptions {
   RetryDelay retry_delay = RetryDelay::disabled;
   std::int64_t retry_delay_min_ms = 0, retry_delay_max_ms = 0;
   std::optional<std::int64_t> consumer_timeout_ms;
-  // Settled messages stay readable: a log of its own (directory named by the queue's id) instead of the
-  // journal. Fixed at creation.
-  bool retain = false;
-  std::optional<std::int64_t> retain_ms;
-  std::optional<std::uint64_t> retain_bytes;
   friend bool operator==(const WorkOptions&, const WorkOptions&) = default;
 };
 

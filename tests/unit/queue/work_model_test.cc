@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Model-based test of work queues: seeded random lives of six queues of different kinds - publish, deliver,
-// settle, requeue, expire, dead-letter, purge, kill, power cut, clean restart - against a naive model that
-// keeps every message in a list. Every delivery must be the message the model has at the head.
+// Model-based test of work queues: seeded random lives of nine queues of different kinds - publish, deliver,
+// settle, requeue, expire, time out, dead-letter, purge, kill, power cut, clean restart - against a naive
+// model that keeps every message in a list. Every delivery must be the message the model has at the head, and
+// where one consumer is active, go to that one.
 #include <catch2/catch.hpp>
 
 #include <random>
@@ -25,10 +26,13 @@ struct ModelMessage {
   bool delivered = false;  // some time
   std::uint32_t failed = 0;
   std::uint64_t number = 0;  // of its confirm
+  std::int64_t delivered_ms = 0;
 };
 struct ModelQueue {
   std::vector<ModelMessage> messages;  // unsettled, by offset
   std::uint64_t next_offset = 0;
+  std::vector<std::pair<std::uint64_t, int>> consumers;  // attached, in order, with their priority
+  std::uint64_t active = 0;                              // 0: none
 };
 using Model = std::map<std::uint64_t, ModelQueue>;
 using Place = ModelMessage::Place;
@@ -45,6 +49,13 @@ std::map<std::uint64_t, WorkOptions> kinds() {
   all[5].message_ttl_ms = 500;
   all[5].dead_letters = true;
   all[6].durable = false;
+  all[7].single_active = true;
+  all[8].single_active = true;
+  all[8].quorum = true;
+  all[8].consumer_timeout_ms = 150;
+  all[9].quorum = true;
+  all[9].dead_letters = true;
+  all[9].consumer_timeout_ms = 400;
   return all;
 }
 
@@ -86,10 +97,14 @@ class Life final : public test::WorkWorld {
     for (const auto& each : model_[queue].messages) n += each.place == place;
     return n;
   }
+  // Queues that take messages with an expiration of their own: their dead are told, which the model needs.
+  static bool may_expire(std::uint64_t queue) { return queue == 5 || queue == 9; }
   std::uint64_t any_queue() { return 1 + random_() % options.size(); }
 
   // ---- what the queues say
   bool on_delivery(ConsumerId consumer, const WorkDelivery& delivery) override {
+    if (options[delivery.queue.value].single_active)
+      REQUIRE(model_[delivery.queue.value].active == consumer.value);
     check_delivery(consumer.value, delivery);
     return random_() % 50 != 0 || (stopped_.insert(consumer.value), false);
   }
@@ -114,6 +129,7 @@ class Life final : public test::WorkWorld {
     if (no_ack_.contains(holder)) return forget(queue, expected->offset);
     expected->place = Place::out;
     expected->holder = holder;
+    expected->delivered_ms = shard.clock.monotonic_ms();
   }
   void on_confirms(std::span<const Confirm> all) override {
     for (const auto& each : all) {
@@ -130,8 +146,10 @@ class Life final : public test::WorkWorld {
     if (reason == DeadReason::expired) {
       REQUIRE(message->place != Place::out);
       REQUIRE(message->expires_ms <= shard.clock.wall_ms());
-      for (const auto& each : model_[queue].messages)
-        REQUIRE((each.place != Place::ready || each.offset >= message->offset));
+      for (const auto& each : model_[queue].messages) {
+        const bool before = each.offset < message->offset && each.priority == message->priority;
+        REQUIRE_FALSE((before && each.place == Place::ready && each.returned == message->returned));
+      }
     } else if (reason == DeadReason::maxlen) {
       REQUIRE(message == head(queue));
       REQUIRE(count(queue, Place::ready) > *options[queue].length_max);
@@ -140,6 +158,63 @@ class Life final : public test::WorkWorld {
     }
     message->place = Place::dead;
     to_bury_.emplace_back(queue, letter.offset.value);
+  }
+
+  // The first to come is active until it goes; in a quorum queue until one of higher priority is there and it
+  // has settled all.
+  void on_active_changed(base::QueueId id, ConsumerId consumer, bool is_active) override {
+    ModelQueue& queue = model_[id.value];
+    REQUIRE(options[id.value].single_active);
+    if (!is_active) {
+      REQUIRE(queue.active == consumer.value);
+      REQUIRE(options[id.value].quorum);
+      REQUIRE(held_by(id.value, consumer.value) == 0);
+      REQUIRE(best_of(queue).first != consumer.value);
+      queue.active = 0;
+      return;
+    }
+    if (queue.active != 0) {  // it timed out, which is told next
+      REQUIRE(oldest_ms(id.value, queue.active) >= options[id.value].consumer_timeout_ms.value_or(INT64_MAX));
+      left(id.value, queue.active);
+    }
+    REQUIRE(best_of(queue).first == consumer.value);
+    queue.active = consumer.value;
+  }
+  void on_consumer_timeout(base::QueueId id, ConsumerId consumer) override {
+    REQUIRE(options[id.value].consumer_timeout_ms);
+    REQUIRE(oldest_ms(id.value, consumer.value) >= *options[id.value].consumer_timeout_ms);
+    consumers_.erase(consumer.value);
+    stopped_.erase(consumer.value);
+    left(id.value, consumer.value);
+    give_back_all(id.value, consumer.value);
+  }
+
+  static std::pair<std::uint64_t, int> best_of(const ModelQueue& queue) {
+    std::pair<std::uint64_t, int> best{0, INT32_MIN};
+    for (const auto& each : queue.consumers)
+      if (each.second > best.second) best = each;
+    return best;
+  }
+  std::uint64_t held_by(std::uint64_t queue, std::uint64_t holder) {
+    std::uint64_t n = 0;
+    for (const auto& each : model_[queue].messages) n += each.place == Place::out && each.holder == holder;
+    return n;
+  }
+  std::int64_t oldest_ms(std::uint64_t queue, std::uint64_t holder) {
+    std::int64_t oldest = 0;
+    for (const auto& each : model_[queue].messages)
+      if (each.place == Place::out && each.holder == holder)
+        oldest = std::max(oldest, shard.clock.monotonic_ms() - each.delivered_ms);
+    return oldest;
+  }
+  // Before the queues tell who is active next.
+  void left(std::uint64_t queue, std::uint64_t consumer) {
+    std::erase_if(model_[queue].consumers, [&](const auto& each) { return each.first == consumer; });
+    if (model_[queue].active == consumer) model_[queue].active = 0;
+  }
+  void give_back_all(std::uint64_t queue, std::uint64_t holder) {
+    for (auto& each : model_[queue].messages)
+      if (each.place == Place::out && each.holder == holder) give_back(queue, each, true);
   }
 
   // ---- what happens
@@ -182,9 +257,11 @@ class Life final : public test::WorkWorld {
       with.persistent = random_() % 5 != 0;
       with.has_priority = random_() % 2 == 0;
       with.priority = static_cast<std::uint8_t>(random_() % 8);
+      if (random_() % 5 == 0)
+        with.expires_at_ms = with.received_at_ms + static_cast<std::int64_t>(random_() % 400);
       std::vector<std::uint64_t> targets;
       for (const auto& [id, each] : options)
-        if (random_() % 3 == 0) targets.push_back(id);
+        if (random_() % 3 == 0 && (with.expires_at_ms == 0 || may_expire(id))) targets.push_back(id);
       const std::uint64_t number = ++number_;
       const std::string body = "m" + std::to_string(number) + std::string(random_() % 100, 'x');
       for (const auto id : targets) {
@@ -197,6 +274,7 @@ class Life final : public test::WorkWorld {
         if (of.quorum) message.priority = with.has_priority ? with.priority : 4;
         if (!of.quorum && with.has_priority) message.priority = std::min(with.priority, of.priority_max);
         if (of.message_ttl_ms) message.expires_ms = with.received_at_ms + *of.message_ttl_ms;
+        if (with.expires_at_ms != 0) message.expires_ms = std::min(message.expires_ms, with.expires_at_ms);
         model_[id].messages.push_back(message);
       }
       publish(targets, body, with, number);
@@ -213,6 +291,7 @@ class Life final : public test::WorkWorld {
     with.no_ack = random_() % 6 == 0;
     if (with.no_ack) no_ack_.insert(id);
     consumers_.insert(id);
+    model_[queue].consumers.emplace_back(id, with.priority);
     REQUIRE(consume(queue, id, with));
   }
   void remove_one() {
@@ -220,14 +299,10 @@ class Life final : public test::WorkWorld {
     auto at = consumers_.begin();
     std::advance(at, static_cast<std::ptrdiff_t>(random_() % consumers_.size()));
     const bool requeue = random_() % 3 != 0;
+    left(*at % 10, *at);
     queues->remove_consumer(ConsumerId{*at}, requeue);
     stopped_.erase(*at);
-    if (requeue) {
-      std::vector<std::uint64_t> had;
-      for (const auto& each : model_[*at % 10].messages)
-        if (each.place == Place::out && each.holder == *at) had.push_back(each.offset);
-      for (const auto offset : had) give_back(*at % 10, *find(*at % 10, offset), true);
-    }
+    if (requeue) give_back_all(*at % 10, *at);
     consumers_.erase(at);
   }
   void get_one(std::uint64_t queue) {
@@ -236,7 +311,7 @@ class Life final : public test::WorkWorld {
     if (no_ack) no_ack_.insert(holder);
     queues->get(base::QueueId{queue}, ConsumerId{holder}, no_ack, [&](const WorkDelivery* each) {
       if (each != nullptr) return check_delivery(holder, *each);
-      if (!options[queue].message_ttl_ms) REQUIRE(head(queue) == nullptr);
+      if (!may_expire(queue)) REQUIRE(head(queue) == nullptr);
     });
   }
   void give_back(std::uint64_t queue, ModelMessage& message, bool failed) {
@@ -244,7 +319,7 @@ class Life final : public test::WorkWorld {
     const WorkOptions& of = options[queue];
     if (!of.quorum) return;
     message.returned = true;
-    if (failed && ++message.failed > *of.delivery_limit) message.place = Place::dead;
+    if (failed && ++message.failed > of.delivery_limit.value_or(UINT32_MAX)) message.place = Place::dead;
   }
   void settle_some() {
     const std::uint64_t queue = any_queue();
@@ -253,7 +328,6 @@ class Life final : public test::WorkWorld {
       if (each.place == Place::out && random_() % 2 == 0) by_holder[each.holder].push_back(each.offset);
     for (const auto& [holder, offsets] : by_holder) {
       const auto how = static_cast<Settlement>(random_() % 8 < 5 ? 0 : random_() % 4);
-      settle(queue, holder, offsets, how);
       for (const auto offset : offsets) {
         if (how == Settlement::accepted || (how == Settlement::rejected && !options[queue].dead_letters))
           forget(queue, offset);
@@ -262,6 +336,7 @@ class Life final : public test::WorkWorld {
         else
           give_back(queue, *find(queue, offset), how == Settlement::failed);
       }
+      settle(queue, holder, offsets, how);
     }
   }
   void purge_one(std::uint64_t queue) {
@@ -293,6 +368,10 @@ class Life final : public test::WorkWorld {
       for (const auto& each : model_[id].messages)
         if (each.place == Place::ready) bytes += each.body.size();
       REQUIRE(stats(id).ready_bytes == bytes);
+      const ModelQueue& queue = model_[id];
+      if (of.single_active) REQUIRE((queue.active != 0) == !queue.consumers.empty());
+      for (const auto& [consumer, priority] : queue.consumers)
+        if (of.consumer_timeout_ms) REQUIRE(oldest_ms(id, consumer) < *of.consumer_timeout_ms);
     }
     saved_ = model_;
   }
@@ -323,6 +402,8 @@ class Life final : public test::WorkWorld {
       }
       REQUIRE(stats(id).next_offset.value >= (options[id].durable ? queue.next_offset : 0));
       queue.next_offset = stats(id).next_offset.value;
+      queue.consumers.clear();
+      queue.active = 0;
       INFO("queue " << id << " restart " << how);
       REQUIRE(stats(id).ready == queue.messages.size());
     }

@@ -3,32 +3,20 @@
 // decodes, and PROTOCOL.md and the golden file are what the list says. SLUICE_UPDATE=1 rewrites the two
 // files.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 #include "streamproto/commands.h"
 #include "streamproto/document.h"
 #include "streamproto/hex.h"
+#include "support/golden_file.h"
 
 using namespace sluice;
 using namespace sluice::streamproto;
 
 namespace {
 
-std::filesystem::path repository() {
-  return SLUICE_SOURCE_DIR;
-}
-
-void compare_or_update(const std::filesystem::path& path, const std::string& text) {
-  if (std::getenv("SLUICE_UPDATE") != nullptr) std::ofstream(path, std::ios::binary) << text;
-  std::ifstream file(path, std::ios::binary);
-  const std::string found{std::istreambuf_iterator<char>(file), {}};
-  INFO(path << " is stale: run this test with SLUICE_UPDATE=1");
-  CHECK(found == text);
-}
+using test::compare_or_update;
+using test::repository;
 
 // Whether a command may end early: its last field is an array read to the end of the frame, may be absent, or
 // is decoded by its user.
