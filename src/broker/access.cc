@@ -108,4 +108,28 @@ base::Result<> LocalAccess::check(const Identity& identity, std::string_view vho
                                 words[static_cast<std::size_t>(permission)], resource, vhost));
 }
 
+bool LocalAccess::restricts_topics(const Identity& identity, std::string_view vhost,
+                                   std::string_view exchange) const {
+  return catalog_.topic_permission(vhost, identity.user, exchange) != nullptr;
+}
+
+base::Result<> LocalAccess::check_topic(const Identity& identity, std::string_view vhost,
+                                        std::string_view exchange, Permission permission,
+                                        std::string_view routing_key) const {
+  const auto* record = catalog_.topic_permission(vhost, identity.user, exchange);
+  if (!record) return {};
+  const bool write = permission == Permission::write;
+  std::string pattern = write ? record->write : record->read;
+  for (const auto& [name, value] :
+       {std::pair<std::string_view, std::string_view>{"{username}", identity.user}, {"{vhost}", vhost}}) {
+    for (auto at = pattern.find(name); at != std::string::npos; at = pattern.find(name, at + value.size()))
+      pattern.replace(at, name.size(), value);
+  }
+  if (matches(pattern, routing_key)) return {};
+  return base::fail(
+      base::Errc::access_refused,
+      fmt::format("{} access to topic '{}' in exchange topic '{}' in vhost '{}' refused for user '{}'",
+                  write ? "write" : "read", routing_key, exchange, vhost, identity.user));
+}
+
 }  // namespace sluice::broker

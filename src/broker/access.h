@@ -28,6 +28,14 @@ class AccessControl {
   // access_refused
   virtual base::Result<> check(const Identity& identity, std::string_view vhost, Permission permission,
                                std::string_view resource) const = 0;
+  // Whether check_topic() may refuse anything there: asked once, so that a message pays for it only where it
+  // does.
+  virtual bool restricts_topics(const Identity& identity, std::string_view vhost,
+                                std::string_view exchange) const = 0;
+  // access_refused. Of a topic exchange; write: publish, read: bind.
+  virtual base::Result<> check_topic(const Identity& identity, std::string_view vhost,
+                                     std::string_view exchange, Permission permission,
+                                     std::string_view routing_key) const = 0;
 };
 
 class LocalAccess final : public AccessControl {
@@ -38,6 +46,10 @@ class LocalAccess final : public AccessControl {
   base::Result<> open_vhost(const Identity& identity, std::string_view vhost) const override;
   base::Result<> check(const Identity& identity, std::string_view vhost, Permission permission,
                        std::string_view resource) const override;
+  bool restricts_topics(const Identity& identity, std::string_view vhost,
+                        std::string_view exchange) const override;
+  base::Result<> check_topic(const Identity& identity, std::string_view vhost, std::string_view exchange,
+                             Permission permission, std::string_view routing_key) const override;
 
  private:
   bool matches(std::string_view pattern, std::string_view resource) const;

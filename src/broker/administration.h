@@ -70,6 +70,11 @@ class Administration {
   virtual void delete_vhost(std::string name, Done<> done) = 0;
   // Regular expressions, as RabbitMQ's.
   virtual void set_permissions(PermissionRecord permission, Done<> done) = 0;
+  virtual void set_topic_permissions(TopicPermissionRecord permission, Done<> done) = 0;
+  // exchange empty: of all.
+  virtual void clear_topic_permissions(std::string vhost, std::string user, std::string exchange,
+                                       Done<> done) = 0;
+  virtual void list_topic_permissions(std::string vhost, Done<std::vector<TopicPermissionRecord>> done) = 0;
   // By the name that listings show; not_found when nobody has it.
   virtual void close_connection(std::string name, std::string reason, Done<> done) = 0;
 };

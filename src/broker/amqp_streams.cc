@@ -203,7 +203,7 @@ void AmqpStreams::fail(Reader& reader, const base::Error& error) {
   shard_.logger.write(
       base::LogLevel::error, "amqp", "a consumer ends: the stream cannot be read",
       {{"vhost", reader.request.vhost}, {"stream", reader.request.stream}, {"reason", error.text}});
-  host_.note_stream_lost(reader.source);
+  host_.note_lost(reader.source);
 }
 
 void AmqpStreams::hand_over(Reader& reader, const StreamMessages::Message& message) {
@@ -249,7 +249,7 @@ void AmqpStreams::Side::on_stream_lost(std::string_view vhost, std::string_view 
     if (reader.request.stream != stream || reader.request.vhost != vhost) continue;
     if (!reader.messages) continue;  // hears it as its answer
     reader.lost = true;
-    owner_.host_.note_stream_lost(source);
+    owner_.host_.note_lost(source);
   }
 }
 

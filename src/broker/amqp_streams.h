@@ -34,7 +34,7 @@ class AmqpStreams {
     // Hands it to the session, whose source it fills in.
     virtual void deliver_stream(SourceId source, Delivery& delivery) = 0;
     // The stream is gone, or cannot be read: the source delivers nothing more.
-    virtual void note_stream_lost(SourceId source) = 0;
+    virtual void note_lost(SourceId source) = 0;
     virtual void note_stream_flow(std::uint64_t client, bool may_publish) = 0;
     // Whether the client's session takes deliveries; set_ready() when it does again.
     virtual bool is_ready(std::uint64_t client) = 0;

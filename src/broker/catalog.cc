@@ -99,11 +99,12 @@ void Catalog::change(R record, bool removed) {
 }
 
 template <class R>
-const R* Catalog::find(std::string_view first, std::string_view second) const {
+const R* Catalog::find(std::string_view first, std::string_view second, std::string_view third) const {
   constexpr std::size_t names = std::tuple_size_v<decltype(R{}.key())>;
   std::string key(1, R::table);
   if (names > 0) append_key_name(key, first);
   if (names > 1) append_key_name(key, second);
+  if (names > 2) append_key_name(key, third);
   const auto found = table<R>().find(key);
   return found == table<R>().end() ? nullptr : &found->second;
 }
@@ -116,6 +117,10 @@ const UserRecord* Catalog::user(std::string_view name) const {
 }
 const PermissionRecord* Catalog::permission(std::string_view vhost, std::string_view user) const {
   return find<PermissionRecord>(vhost, user);
+}
+const TopicPermissionRecord* Catalog::topic_permission(std::string_view vhost, std::string_view user,
+                                                       std::string_view exchange) const {
+  return find<TopicPermissionRecord>(vhost, user, exchange);
 }
 const QueueRecord* Catalog::queue(std::string_view vhost, std::string_view name) const {
   return find<QueueRecord>(vhost, name);

@@ -20,8 +20,8 @@
 
 namespace sluice::broker {
 
-using Record = std::variant<StateRecord, VhostRecord, UserRecord, PermissionRecord, QueueRecord,
-                            ExchangeRecord, BindingRecord, PolicyRecord>;
+using Record = std::variant<StateRecord, VhostRecord, UserRecord, PermissionRecord, TopicPermissionRecord,
+                            QueueRecord, ExchangeRecord, BindingRecord, PolicyRecord>;
 
 struct RecordChange {
   Record record;
@@ -45,6 +45,8 @@ class Catalog {
   const VhostRecord* vhost(std::string_view name) const;
   const UserRecord* user(std::string_view name) const;
   const PermissionRecord* permission(std::string_view vhost, std::string_view user) const;
+  const TopicPermissionRecord* topic_permission(std::string_view vhost, std::string_view user,
+                                                std::string_view exchange) const;
   const QueueRecord* queue(std::string_view vhost, std::string_view name) const;
   const QueueRecord* stream(std::string_view vhost, std::string_view name) const;  // a queue of type stream
   const ExchangeRecord* exchange(std::string_view vhost, std::string_view name) const;
@@ -84,7 +86,7 @@ class Catalog {
     return std::get<Table<R>>(tables_);
   }
   template <class R>
-  const R* find(std::string_view first, std::string_view second = {}) const;
+  const R* find(std::string_view first, std::string_view second = {}, std::string_view third = {}) const;
   template <class R>
   void change(R record, bool removed);
 
@@ -94,6 +96,8 @@ class Catalog {
   base::Result<Changes> decide_one(const DeleteVhost& command) const;
   base::Result<Changes> decide_one(const PutUser& command) const;
   base::Result<Changes> decide_one(const PutPermission& command) const;
+  base::Result<Changes> decide_one(const PutTopicPermission& command) const;
+  base::Result<Changes> decide_one(const ClearTopicPermissions& command) const;
   base::Result<Changes> decide_one(const CreateStream& command) const;
   base::Result<Changes> decide_one(const DeleteStream& command) const;
   base::Result<Changes> decide_one(const CreateSuperStream& command) const;
@@ -113,7 +117,8 @@ class Catalog {
   std::vector<const BindingRecord*> partition_bindings(std::string_view vhost, std::string_view source) const;
 
   std::tuple<Table<StateRecord>, Table<VhostRecord>, Table<UserRecord>, Table<PermissionRecord>,
-             Table<QueueRecord>, Table<ExchangeRecord>, Table<BindingRecord>, Table<PolicyRecord>>
+             Table<TopicPermissionRecord>, Table<QueueRecord>, Table<ExchangeRecord>, Table<BindingRecord>,
+             Table<PolicyRecord>>
       tables_;
   // Bindings by where they lead: vhost, kind and destination as key names, then the binding's key.
   std::set<std::string, std::less<>> by_destination_;

@@ -53,6 +53,9 @@ base::Result<Changes> Catalog::decide_one(const DeleteVhost& command) const {
   for_each<PermissionRecord>([&](const auto& each) {
     if (each.vhost == command.name) draft.remove_plain(each);
   });
+  for_each<TopicPermissionRecord>([&](const auto& each) {
+    if (each.vhost == command.name) draft.remove_plain(each);
+  });
   for_each<PolicyRecord>([&](const auto& each) {
     if (each.vhost == command.name) draft.remove_plain(each);
   });
@@ -65,6 +68,17 @@ base::Result<Changes> Catalog::decide_one(const PutUser& command) const {
 }
 base::Result<Changes> Catalog::decide_one(const PutPermission& command) const {
   return Changes{{command.record}};
+}
+base::Result<Changes> Catalog::decide_one(const PutTopicPermission& command) const {
+  return Changes{{command.record}};
+}
+base::Result<Changes> Catalog::decide_one(const ClearTopicPermissions& command) const {
+  Draft draft(*this);
+  for_each<TopicPermissionRecord>([&](const auto& each) {
+    const bool named = command.exchange.empty() || each.exchange == command.exchange;
+    if (named && each.vhost == command.vhost && each.user == command.user) draft.remove_plain(each);
+  });
+  return draft.take();
 }
 
 // -- exchanges

@@ -26,6 +26,12 @@ struct PutUser {
 struct PutPermission {
   PermissionRecord record;
 };
+struct PutTopicPermission {
+  TopicPermissionRecord record;
+};
+struct ClearTopicPermissions {
+  std::string vhost, user, exchange;  // exchange empty: of all
+};
 
 struct CreateStream {
   std::string vhost, name;
@@ -83,9 +89,9 @@ struct ClearPolicy {
   std::string vhost, kind, name;
 };
 
-using Command =
-    std::variant<PutVhost, DeleteVhost, PutUser, PutPermission, CreateStream, DeleteStream, CreateSuperStream,
-                 DeleteSuperStream, DeclareExchange, DeleteExchange, DeclareQueue, DeleteQueue,
-                 DeleteExclusiveQueues, Bind, Unbind, SetPolicy, ClearPolicy>;
+using Command = std::variant<PutVhost, DeleteVhost, PutUser, PutPermission, PutTopicPermission,
+                             ClearTopicPermissions, CreateStream, DeleteStream, CreateSuperStream,
+                             DeleteSuperStream, DeclareExchange, DeleteExchange, DeclareQueue, DeleteQueue,
+                             DeleteExclusiveQueues, Bind, Unbind, SetPolicy, ClearPolicy>;
 
 }  // namespace sluice::broker

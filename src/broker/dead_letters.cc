@@ -33,8 +33,9 @@ void DeadLetters::publish(Letter letter) {
   if (!from->dead_letters) return done(letter.queue, letter.offset);
   messaging_.count_dead_letter(*from, letter.reason);
   const bool at_least_once = from->dead_letters->at_least_once;
-  const auto destinations = route(letter, *from);
-  if (destinations.empty()) return failed(std::move(letter), at_least_once);
+  const auto to = route(letter, *from);
+  if (to.queues.empty() && to.holding.empty() && to.remembering.empty())
+    return failed(std::move(letter), at_least_once);
   const auto& target = *from->dead_letters;
   auto meta = letter.meta;
   meta.received_at_ms = messaging_.wall_ms();
@@ -43,16 +44,15 @@ void DeadLetters::publish(Letter letter) {
   const queue::Message message{target.exchange, target.routing_key ? *target.routing_key : letter.routing_key,
                                properties_, letter.body};
   const auto number = next_number_++;
-  const auto parts =
-      messaging_.give_internal(message, meta, destinations, InternalPublisher::dead_letters, number);
+  const auto parts = messaging_.give_internal(message, meta, to, InternalPublisher::dead_letters, number);
   if (parts == 0) return failed(std::move(letter), at_least_once);
   if (parts > 1) counts_.expect(number, parts);
-  Waiting waiting{letter.queue, letter.offset, nullptr};
+  Waiting waiting{letter.queue, letter.offset, nullptr, false};
   if (at_least_once) waiting.letter = std::make_unique<Letter>(std::move(letter));
   waiting_.emplace(number, std::move(waiting));
 }
 
-std::span<const Destination> DeadLetters::route(const Letter& letter, const OwnedQueue& from) {
+Router::Route DeadLetters::route(const Letter& letter, const OwnedQueue& from) {
   const auto& target = *from.dead_letters;
   DeathEvent event;
   event.queue = from.name;
@@ -69,25 +69,28 @@ std::span<const Destination> DeadLetters::route(const Letter& letter, const Owne
   if (!place || !write_deaths(editor_, letter.properties, event, deaths_, properties_)) return {};
   const auto decoded = message::decode_properties(properties_);
   if (!decoded) return {};
-  const auto found = messaging_.route(
+  auto found = messaging_.route(
       **place, target.routing_key ? *target.routing_key : std::string_view(letter.routing_key), *decoded);
-  destinations_.assign(found.begin(), found.end());
+  destinations_.assign(found.queues.begin(), found.queues.end());
   for (const auto& death : deaths_) {
     if (!is_cycle(deaths_, death.queue)) continue;
     const auto again = router.queue(from.vhost, death.queue);
     if (again)
       std::erase_if(destinations_, [&](const Destination& each) { return each.queue == again->queue; });
   }
-  return destinations_;
+  found.queues = destinations_;
+  return found;
 }
 
-void DeadLetters::on_confirm(std::uint64_t number, bool accepted) {
-  const auto all = counts_.take(number, accepted);
-  if (!all) return;
+void DeadLetters::on_confirm(const queue::Confirm& confirm) {
+  const auto number = confirm.origin.number;
   const auto found = waiting_.find(number);
-  if (found == waiting_.end()) return;
+  if (found != waiting_.end() && confirm.failed) found->second.failed = true;
+  const auto all = counts_.take(number, confirm.accepted);
+  if (!all || found == waiting_.end()) return;
   auto waiting = std::move(found->second);
   waiting_.erase(found);
+  if (waiting.failed) return;  // stays in its queue, dead, until the next start finds it there
   if (!*all && waiting.letter) return failed(std::move(*waiting.letter), true);
   if (waiting.letter) messaging_.count_letter_confirmed();
   done(waiting.queue, waiting.offset);

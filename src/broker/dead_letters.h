@@ -27,7 +27,7 @@ class DeadLetters {
   bool note(const queue::WorkDelivery& dead, queue::DeadReason reason);
   // Publishes what was noted.
   void publish_noted();
-  void on_confirm(std::uint64_t number, bool accepted);
+  void on_confirm(const queue::Confirm& confirm);
   void on_tick(std::int64_t monotonic_ms);  // those to be tried again
 
  private:
@@ -44,11 +44,12 @@ class DeadLetters {
     base::QueueId queue;
     base::Offset offset;
     std::unique_ptr<Letter> letter;  // at least once
+    bool failed = false;             // a journal did not take it
   };
 
   void publish(Letter letter);
   // Which queues get it; writes properties_.
-  std::span<const Destination> route(const Letter& letter, const OwnedQueue& from);
+  Router::Route route(const Letter& letter, const OwnedQueue& from);
   void failed(Letter letter, bool try_again);
   void done(base::QueueId queue, base::Offset offset);
 

@@ -83,8 +83,13 @@ void add_death(std::vector<Death>& deaths, const DeathEvent& event,
               static_cast<std::uint64_t>(event.wall_ms / 1000),
               {std::string(event.routing_key)},
               {}};
-  static_cast<void>(message::for_each_sender_selected(
-      properties, [&](std::string_view key) { death.routing_keys.emplace_back(key); }));
+  // Those of CC, not those of BCC.
+  const auto more = properties.headers ? properties.headers->find("CC") : std::nullopt;
+  if (const auto* list = more ? more->as<base::FieldArray>() : nullptr) {
+    for (const auto& each : *list) {
+      if (const auto text = each.text()) death.routing_keys.emplace_back(*text);
+    }
+  }
   if (properties.expiration) death.original_expiration = std::string(*properties.expiration);
   deaths.insert(deaths.begin(), std::move(death));
   if (deaths.size() > deaths_max) deaths.pop_back();

@@ -156,6 +156,11 @@ base::Result<BindingRecord> Declaring::to_record(const Caller& caller, const Bin
   if (record.to_exchange) TRY_VOID(check_not_default(record.destination));
   TRY_VOID(check_right(caller, Permission::write, !record.to_exchange, record.destination));
   TRY_VOID(check_right(caller, Permission::read, false, record.source));
+  if (const auto* source = catalog().exchange(record.vhost, record.source);
+      source && source->type == "topic") {
+    TRY_VOID(broker_.access().check_topic(caller.identity, record.vhost, record.source, Permission::read,
+                                          record.routing_key));
+  }
   if (record.to_exchange) return record;
   const auto* queue = catalog().queue(record.vhost, record.destination);
   if (queue && queue->exclusive() && queue->exclusive_owner != caller.client.value) {

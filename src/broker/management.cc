@@ -155,7 +155,8 @@ void ShardBroker::remove_queue(const QueueRecord& queue) {
 }
 
 QueueSettings ShardBroker::settings_of(const QueueRecord& queue) const {
-  return to_settings(queue_type_of(queue.type), !is_transient(queue), policies_.effective_arguments(queue));
+  return to_settings(queue_type_of(queue.type), !is_transient(queue), policies_.effective_arguments(queue),
+                     options().consumer_timeout.value);
 }
 
 // The stream as its log is opened: with the arguments in effect.

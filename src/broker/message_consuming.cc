@@ -163,9 +163,13 @@ void ShardMessaging::on_consumer_added(SourceId id, base::Result<> result, const
   if (!source) return;  // the channel is closed; the owner has been told
   if (result && source->lost) result = no_such_queue(source->client->caller.vhost, name);
   if (result) return answer_consumer(id, {}, std::move(answer));
-  Refusal refusal = result.error().code == base::Errc::access_refused
-                        ? Refusal{403, queue_text(source->client->caller.vhost, name) + " in exclusive use"}
-                        : to_refusal(result.error());
+  const auto& vhost = source->client->caller.vhost;
+  Refusal refusal = to_refusal(result.error());
+  if (result.error().code == base::Errc::access_refused) {
+    refusal = {403, queue_text(vhost, name) + " in exclusive use"};
+  } else if (result.error().code == base::Errc::io_failed) {
+    refusal = queue_down(vhost, name);
+  }
   answer_consumer(id, std::unexpected(std::move(refusal)), std::move(answer));
 }
 
@@ -229,13 +233,18 @@ Delivery ShardMessaging::to_delivery(const Source& source, const queue::WorkDeli
                       from.message.body};
   delivery.redelivered = from.redelivered || (from.meta.flags & meta_rewound) != 0;
   delivery.queue_type = source.type;
-  const bool counts = from.delivery_count > 0 || from.acquired_count > 0;
-  if (counts && source.type == QueueType::quorum) delivery.message.properties = with_counts(from);
+  delivery.message.properties = edited_properties(source, from);
   return delivery;
 }
 
-base::ByteView ShardMessaging::with_counts(const queue::WorkDelivery& from) {
+// As the consumer sees them.
+base::ByteView ShardMessaging::edited_properties(const Source& source, const queue::WorkDelivery& from) {
+  const bool counts =
+      source.type == QueueType::quorum && (from.delivery_count > 0 || from.acquired_count > 0);
+  if ((from.meta.flags & meta_has_bcc) != 0 && !counts) return without_bcc(from.message.properties);
+  if (!counts) return from.message.properties;
   if (!editor_.begin(from.message.properties)) return from.message.properties;
+  editor_.remove_header("BCC");
   if (from.delivery_count > 0) {
     editor_.set_header("x-delivery-count", static_cast<std::int64_t>(from.delivery_count));
   }

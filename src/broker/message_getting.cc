@@ -14,6 +14,7 @@ namespace sluice::broker {
 struct ShardMessaging::Got {
   DeliveryBatch delivery;  // of one message, or empty
   std::uint64_t left = 0;
+  bool down = false;
 };
 
 void ShardMessaging::get(const Caller& caller, std::uint16_t number, std::string queue, bool no_ack,
@@ -43,26 +44,29 @@ void ShardMessaging::get(const Caller& caller, std::uint16_t number, std::string
     source->owner = set_.owner_of(record.log());
   }
   ++source->asking;
-  on_shard(source->owner, [home = shard_.id, holder = new_source(*source, 0, {}), no_ack,
-                           answer = std::move(answer)](ShardMessaging& there) mutable {
-    // Copied even on one shard: the answer may lead the session back here, which must not be inside a call
-    // into the queues.
-    Got got;
-    there.owner_.get(holder, no_ack, [&](const queue::WorkDelivery* taken) {
-      if (taken) got.delivery.add(holder.id.value, *taken);
-    });
-    got.left = there.owner_.ready(holder.queue);
-    there.on_shard(home, [id = holder.id, no_ack, got = std::move(got),
-                          answer = std::move(answer)](ShardMessaging& here) mutable {
-      auto* asked = here.clients_.source(id);
-      if (!asked) return;  // the channel is closed, which gives the message back
-      --asked->asking;
-      if (got.delivery.empty()) return here.answer_get(*asked, nullptr, no_ack, 0, answer);
-      got.delivery.for_each([&](std::uint64_t, const queue::WorkDelivery& taken) {
-        here.answer_get(*asked, &taken, no_ack, got.left, answer);
-      });
-    });
-  });
+  on_shard(source->owner,
+           [home = shard_.id, holder = new_source(*source, 0, {}), no_ack, queue = std::move(queue),
+            answer = std::move(answer)](ShardMessaging& there) mutable {
+             // Copied even on one shard: the answer may lead the session back here, which must not be inside
+             // a call into the queues.
+             Got got;
+             there.owner_.get(holder, no_ack, [&](const queue::WorkDelivery* taken) {
+               if (taken) got.delivery.add(holder.id.value, *taken);
+             });
+             got.left = there.owner_.ready(holder.queue);
+             got.down = there.owner_.queues().is_offline();
+             there.on_shard(home, [id = holder.id, no_ack, got = std::move(got), queue = std::move(queue),
+                                   answer = std::move(answer)](ShardMessaging& here) mutable {
+               auto* asked = here.clients_.source(id);
+               if (!asked) return;  // the channel is closed, which gives the message back
+               --asked->asking;
+               if (got.down) return answer(std::unexpected(queue_down(asked->client->caller.vhost, queue)));
+               if (got.delivery.empty()) return here.answer_get(*asked, nullptr, no_ack, 0, answer);
+               got.delivery.for_each([&](std::uint64_t, const queue::WorkDelivery& taken) {
+                 here.answer_get(*asked, &taken, no_ack, got.left, answer);
+               });
+             });
+           });
 }
 
 void ShardMessaging::answer_get(Source& source, const queue::WorkDelivery* taken, bool no_ack,
@@ -87,9 +91,13 @@ void ShardMessaging::purge_queue(const Caller& caller, std::string name, Answer<
         Refusal{540, "queue.purge not supported by stream queues " + queue_text(caller.vhost, name), true}));
   }
   on_shard(set_.owner_of(record.log()), [home = shard_.id, id = base::QueueId{record.log_id},
+                                         down = queue_down(caller.vhost, name),
                                          answer = std::move(answer)](ShardMessaging& there) mutable {
-    const auto purged = there.owner_.purge(id);
-    there.on_shard(home, [purged, answer = std::move(answer)](ShardMessaging&) mutable { answer(purged); });
+    Outcome<std::uint64_t> purged = there.owner_.purge(id);
+    if (there.owner_.queues().is_offline()) purged = std::unexpected(std::move(down));
+    there.on_shard(home, [purged = std::move(purged), answer = std::move(answer)](ShardMessaging&) mutable {
+      answer(std::move(purged));
+    });
   });
 }
 

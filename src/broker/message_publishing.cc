@@ -48,56 +48,67 @@ Outcome<Router::Place*> ShardMessaging::find_place(QueueClientState& client, std
   const auto generation = broker_.generation();
   if (known.place && known.generation == generation && known.exchange == exchange) return known.place;
   const auto& [id, identity, vhost, notify] = client.caller;
-  TRY(place, broker_.router().find(vhost, exchange));
   if (!broker_.check(identity, vhost, Permission::write, shown_name(exchange))) {
     return std::unexpected(
         Refusal{403, fmt::format("write access to {} refused for user '{}'",
                                  exchange_text(vhost, shown_name(exchange)), identity.user)});
   }
+  TRY(place, broker_.router().find(vhost, exchange));
   if (place->internal) {
     return std::unexpected(
         Refusal{403, fmt::format("cannot publish to internal {}", exchange_text(vhost, exchange))});
   }
   known.exchange = exchange;
   known.place = place;
-  known.delays = place->delays();
-  known.keeps_history = place->history_messages_max() > 0;
+  known.checks_topics =
+      place->type == "topic" && broker_.access().restricts_topics(identity, vhost, exchange);
   known.generation = generation;
   return place;
+}
+
+// All keys of the message being published must be allowed.
+Outcome<> ShardMessaging::check_topics(const QueueClientState& client, std::string_view exchange,
+                                       std::string_view key) const {
+  const auto& [id, identity, vhost, notify] = client.caller;
+  const auto check = [&](std::string_view one) {
+    return broker_.access().check_topic(identity, vhost, exchange, Permission::write, one);
+  };
+  if (auto allowed = check(key); !allowed) return std::unexpected(to_refusal(allowed.error()));
+  for (const auto more : more_keys_) {
+    if (auto allowed = check(more); !allowed) return std::unexpected(to_refusal(allowed.error()));
+  }
+  return {};
 }
 
 Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest& request) {
   auto& client = client_of(caller);
   auto& channel = client.channel(request.channel);
-  queue::Message message{request.message.exchange, request.message.routing_key, request.message.properties,
-                         request.message.body};
+  const queue::Message message{request.message.exchange, request.message.routing_key,
+                               request.message.properties, request.message.body};
   TRY(place, find_place(client, message.exchange));
   auto decoded = message::decode_properties(message.properties);
   if (!decoded) return std::unexpected(to_refusal(decoded.error()));
-  TRY_VOID(check_user_id(*decoded, caller.identity));
   auto meta = meta_of(*decoded);
   if (!meta) return std::unexpected(to_refusal(meta.error()));
+  if (auto read = read_more_keys(*decoded); !read) return std::unexpected(to_refusal(read.error()));
+  if (client.known.checks_topics) TRY_VOID(check_topics(client, message.exchange, message.routing_key));
+  TRY_VOID(check_user_id(*decoded, caller.identity));
   const auto origin = origin_of(client, channel, request);
   if (place->is_default() && message.routing_key.starts_with(reply_to_prefix)) {
     reply(message, *meta);
     if (origin.number != 0) confirm_later(client, request.channel, channel, request.confirm, true);
     return true;
   }
-  if (auto read = read_more_keys(*decoded); !read) return std::unexpected(to_refusal(read.error()));
-  if (client.known.delays && hold_back(client, *place, message, *decoded, origin)) return true;
-  if (client.known.keeps_history) history_.remember(*place, message, *meta, *decoded);
-  const auto destinations = route_read(*place, message.routing_key, *decoded);
-  if (decoded->headers && decoded->headers->contains("BCC"))
-    message.properties = without_bcc(message.properties);
-  const auto parts = give(message, *meta, destinations, origin);
+  const auto route = route_read(*place, message.routing_key, *decoded);
+  const auto parts = give(message, *meta, route, origin);
   if (parts == 0) {
     if (!request.mandatory) metrics_.unroutable_dropped.add();
     if (request.confirm != 0) confirm_later(client, request.channel, channel, request.confirm, true);
     return !request.mandatory;
   }
-  metrics_.routed.add(destinations.size());
+  metrics_.routed.add(route.queues.size());
   if (parts > 1 && request.confirm != 0) channel.counts.expect(origin.number, parts);
-  note_flow(client, destinations);
+  note_flow(client, route);
   return true;
 }
 
@@ -110,7 +121,7 @@ std::optional<base::ShardId> ShardMessaging::home_of(const Caller& caller, std::
   });
   const auto place = broker_.router().find(caller.vhost, exchange);
   if (!idle || !place || (*place)->delays()) return std::nullopt;
-  const auto destinations = broker_.router().route(**place, {routing_key, {}, {}, {}, {}});
+  const auto destinations = broker_.router().route(**place, {routing_key, {}, {}, {}, {}}).queues;
   if (destinations.empty() || destinations[0].owner == shard_.id) return std::nullopt;
   const auto same = [&](const Destination& each) { return each.owner == destinations[0].owner; };
   if (!std::ranges::all_of(destinations, same)) return std::nullopt;
@@ -131,20 +142,27 @@ base::Result<queue::MessageMeta> ShardMessaging::meta_of(const message::BasicPro
   meta.has_priority = properties.priority.has_value();
   meta.priority = properties.priority.value_or(0);
   meta.persistent = properties.persistent();
+  if (properties.headers && properties.headers->contains("BCC")) meta.flags |= meta_has_bcc;
   return meta;
 }
 
-std::span<const Destination> ShardMessaging::route_read(Router::Place& place, std::string_view key,
-                                                        const message::BasicProperties& properties) {
+Router::Route ShardMessaging::route_read(Router::Place& place, std::string_view key,
+                                         const message::BasicProperties& properties) {
+  constexpr std::int64_t delay_max_ms = UINT32_MAX;
+  delay_ms_ = 0;
+  if (properties.headers && broker_.router().any_delays()) {
+    const auto delay = message::integer_header(properties, "x-delay").value_or(0);
+    if (delay > 0 && delay <= delay_max_ms) delay_ms_ = delay;
+  }
   const TimestampText timestamp(properties);
   const exchange::RoutingData routing{key, properties.headers.value_or(base::FieldTableView{}),
                                       properties.message_id.value_or(std::string_view{}),
                                       properties.correlation_id.value_or(std::string_view{}), timestamp.text};
-  return broker_.router().route(place, routing, more_keys_);
+  return broker_.router().route(place, routing, more_keys_, delay_ms_ > 0);
 }
 
-std::span<const Destination> ShardMessaging::route(Router::Place& place, std::string_view key,
-                                                   const message::BasicProperties& properties) {
+Router::Route ShardMessaging::route(Router::Place& place, std::string_view key,
+                                    const message::BasicProperties& properties) {
   static_cast<void>(read_more_keys(properties));  // was checked when it was published
   return route_read(place, key, properties);
 }
@@ -165,20 +183,26 @@ base::ByteView ShardMessaging::without_bcc(base::ByteView properties) {
 }
 
 std::uint32_t ShardMessaging::give(const queue::Message& message, const queue::MessageMeta& meta,
-                                   std::span<const Destination> destinations,
-                                   const queue::PublishOrigin& origin) {
-  if (destinations.size() == 1 && destinations[0].type != QueueType::stream) {
-    give_queues(message, meta, destinations[0].owner, {&destinations[0].queue, 1}, origin);
-    return 1;
-  }
+                                   const Router::Route& route, const queue::PublishOrigin& origin) {
   std::uint32_t parts = 0;
-  for (const auto& each : destinations) {
+  for (const auto* place : route.holding) {
+    hold_back(*place, message, meta, origin);
+    ++parts;
+  }
+  for (const auto* place : route.remembering) history_.remember(*place, message, meta);
+  if (route.queues.size() == 1 && route.queues[0].type != QueueType::stream) {
+    give_queues(message, meta, route.queues[0].owner, {&route.queues[0].queue, 1}, origin);
+    return parts + 1;
+  }
+  for (const auto& each : route.queues) {
     if (each.type != QueueType::stream) {
       targets_[each.owner.value].push_back(each.queue);
-    } else {
-      streams_.publish(each.queue, message, origin);
-      ++parts;
+      continue;
     }
+    auto seen = message;
+    if ((meta.flags & meta_has_bcc) != 0) seen.properties = without_bcc(message.properties);
+    streams_.publish(each.queue, seen, origin);
+    ++parts;
   }
   for (std::uint32_t i = 0; i < targets_.size(); ++i) {
     if (targets_[i].empty()) continue;
@@ -190,9 +214,9 @@ std::uint32_t ShardMessaging::give(const queue::Message& message, const queue::M
 }
 
 std::uint32_t ShardMessaging::give_internal(const queue::Message& message, const queue::MessageMeta& meta,
-                                            std::span<const Destination> destinations,
-                                            InternalPublisher publisher, std::uint64_t number) {
-  return give(message, meta, destinations,
+                                            const Router::Route& route, InternalPublisher publisher,
+                                            std::uint64_t number) {
+  return give(message, meta, route,
               {shard_.id, make_client_id(shard_.id, 0), static_cast<std::uint16_t>(publisher), number});
 }
 
@@ -205,27 +229,22 @@ void ShardMessaging::give_queues(const queue::Message& message, const queue::Mes
   if (batch.bytes() >= mailed_batch_bytes) flush_requests(owner);
 }
 
-// A message for later, of an x-delayed-message exchange: mailed to shard 0, confirmed when it is stored.
-bool ShardMessaging::hold_back(QueueClientState& client, const Router::Place& place,
-                               const queue::Message& message, const message::BasicProperties& properties,
-                               const queue::PublishOrigin& origin) {
-  constexpr std::int64_t delay_max_ms = UINT32_MAX;
-  const auto delay = message::integer_header(properties, "x-delay");
-  if (!delay || *delay <= 0 || *delay > delay_max_ms) return false;
+// A message for later, at an x-delayed-message exchange: mailed to shard 0, confirmed when it is stored.
+void ShardMessaging::hold_back(const Router::Place& place, const queue::Message& message,
+                               const queue::MessageMeta& meta, const queue::PublishOrigin& origin) {
   const auto now = shard_.clock.wall_ms();
-  ScheduledRecord record{client.caller.vhost,
+  ScheduledRecord record{Router::vhost_of(place),
                          place.name,
                          std::string(message.routing_key),
                          std::string(base::as_text(message.properties)),
                          std::string(base::as_text(message.body)),
-                         now};
-  const Destination first{{}, QueueType::classic, base::ShardId{0}};
-  note_flow(client, {&first, 1});
-  on_shard(first.owner,
-           [due = now + *delay, record = std::move(record), origin](ShardMessaging& there) mutable {
+                         now,
+                         std::string(message.exchange),
+                         meta.flags};
+  on_shard(base::ShardId{0},
+           [due = now + delay_ms_, record = std::move(record), origin](ShardMessaging& there) mutable {
              there.schedule_->add(due, std::move(record), origin);
            });
-  return true;
 }
 
 void ShardMessaging::confirm_origin(const queue::Confirm& confirm) {
@@ -235,13 +254,15 @@ void ShardMessaging::confirm_origin(const queue::Confirm& confirm) {
 }
 
 // Remembers where the client publishes, so that it is stopped when one of those cannot keep up.
-void ShardMessaging::note_flow(QueueClientState& client, std::span<const Destination> destinations) {
-  for (const auto& each : destinations) {
-    const auto shard = each.owner.value;
-    if (client.published_to[shard]) continue;
-    client.published_to.set(shard);
-    if (peers_[shard].full()) flow_changed_ = true;
-  }
+void ShardMessaging::note_flow(QueueClientState& client, const Router::Route& route) {
+  for (const auto& each : route.queues) note_flow(client, each.owner);
+  if (!route.holding.empty()) note_flow(client, base::ShardId{0});
+}
+
+void ShardMessaging::note_flow(QueueClientState& client, base::ShardId owner) {
+  if (client.published_to[owner.value]) return;
+  client.published_to.set(owner.value);
+  if (peers_[owner.value].full()) flow_changed_ = true;
 }
 
 }  // namespace sluice::broker

@@ -97,7 +97,7 @@ struct QueueClientState {
   struct Known {  // the exchange last published to: found, and the right to write checked
     std::string exchange;
     Router::Place* place = nullptr;
-    bool delays = false, keeps_history = false;
+    bool checks_topics = false;  // its user may not use all routing keys there
     std::uint64_t generation = 0;
   };
   Caller caller;

@@ -36,6 +36,7 @@ struct BrokerOptions {
   base::ByteSize memory_watermark_absolute{0};
   base::ByteSize memory_total_override{0};
   std::uint64_t queue_limit = 0;
+  base::DurationMs consumer_timeout{1'800'000};
   std::string default_queue_type = "classic";
   std::uint32_t super_stream_partitions_max = 1000;
   log::Durability durability = log::Durability::written;
@@ -66,6 +67,10 @@ struct BrokerOptions {
         option("total_memory_available_override_value", &B::memory_total_override,
                "what the machine's memory is taken for; 0: what the system says"),
         option("cluster_queue_limit", &B::queue_limit, "how many streams there may be; 0: no limit"),
+        option("consumer_timeout", &B::consumer_timeout,
+               "how long a consumer of a quorum queue may hold a delivery without settling it, where neither "
+               "the "
+               "queue nor a policy says; 0: for ever"),
         option("default_queue_type", &B::default_queue_type,
                "type of queues whose declaration and vhost do not say: classic, quorum or stream"),
         option("stream.max_super_stream_partitions", &B::super_stream_partitions_max,

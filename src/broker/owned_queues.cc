@@ -84,9 +84,15 @@ void ShardMessaging::delete_unused() {
 }
 
 void ShardMessaging::note_offline(const base::Error& error) {
-  shard_.logger.write(base::LogLevel::error, "storage",
-                      "the journal of the work queues failed; it is offline",
-                      {{"shard", std::to_string(shard_.id.value)}, {"reason", error.text}});
+  shard_.logger.write(
+      base::LogLevel::error, "storage",
+      "the journal of the work queues failed; its queues are down until the broker is restarted",
+      {{"shard", std::to_string(shard_.id.value)},
+       {"reason", error.text},
+       {"directory", set_.journal_directory(shard_.id)},
+       {"effect", "publishers get nacks, consumers were cancelled; nothing that was confirmed is lost"},
+       {"what_to_do", "make room on the disk or repair it, then restart the broker"}});
+  wake();  // consumers hear of it
 }
 
 }  // namespace sluice::broker

@@ -48,12 +48,15 @@ queue::RetryDelay to_retry_delay(std::string_view word) {
   return queue::RetryDelay::disabled;
 }
 
-void set_quorum_options(queue::WorkOptions& options, const Arguments& arguments) {
+void set_quorum_options(queue::WorkOptions& options, const Arguments& arguments,
+                        std::int64_t consumer_timeout_ms) {
   constexpr std::uint32_t default_delivery_limit = 20;
   const auto limit = arguments.number("x-delivery-limit").value_or(default_delivery_limit);
   if (limit >= 0)
     options.delivery_limit = static_cast<std::uint32_t>(std::min<std::int64_t>(limit, UINT32_MAX));
   options.consumer_timeout_ms = arguments.number("x-consumer-timeout");
+  if (!options.consumer_timeout_ms && consumer_timeout_ms > 0)
+    options.consumer_timeout_ms = consumer_timeout_ms;
   options.retry_delay = to_retry_delay(arguments.text("x-delayed-retry-type"));
   options.retry_delay_min_ms = arguments.number("x-delayed-retry-min").value_or(0);
   options.retry_delay_max_ms = arguments.number("x-delayed-retry-max").value_or(options.retry_delay_min_ms);
@@ -61,7 +64,8 @@ void set_quorum_options(queue::WorkOptions& options, const Arguments& arguments)
 
 }  // namespace
 
-QueueSettings to_settings(QueueType type, bool durable, const base::FieldTable& effective) {
+QueueSettings to_settings(QueueType type, bool durable, const base::FieldTable& effective,
+                          std::int64_t consumer_timeout_ms) {
   const Arguments arguments(effective);
   QueueSettings settings;
   auto& options = settings.options;
@@ -74,7 +78,7 @@ QueueSettings to_settings(QueueType type, bool durable, const base::FieldTable& 
   options.length_bytes_max = arguments.amount("x-max-length-bytes");
   options.overflow = to_overflow(arguments.text("x-overflow"));
   if (options.quorum) {
-    set_quorum_options(options, arguments);
+    set_quorum_options(options, arguments, consumer_timeout_ms);
   } else {
     options.priority_max = static_cast<std::uint8_t>(
         std::min<std::uint64_t>(arguments.amount("x-max-priority").value_or(0), 255));

@@ -24,7 +24,9 @@ struct QueueSettings {
 };
 
 // `effective`: arguments and policies of the queue merged, under the names of arguments (x-...).
-QueueSettings to_settings(QueueType type, bool durable, const base::FieldTable& effective);
+// consumer_timeout_ms: of quorum queues that do not say; 0: none.
+QueueSettings to_settings(QueueType type, bool durable, const base::FieldTable& effective,
+                          std::int64_t consumer_timeout_ms);
 
 // As the owner shard remembers it; there may be very many.
 struct OwnedQueue {

@@ -10,14 +10,16 @@
 namespace sluice::broker {
 
 void RecentHistory::remember(const Router::Place& place, const queue::Message& message,
-                             const queue::MessageMeta& meta, const message::BasicProperties& properties) {
-  if (properties.headers) {
-    const auto no_store = properties.headers->find("x-recent-history-no-store");
+                             const queue::MessageMeta& meta) {
+  const auto properties = message::decode_properties(message.properties);
+  if (properties && properties->headers) {
+    const auto no_store = properties->headers->find("x-recent-history-no-store");
     const auto* set = no_store ? no_store->as<bool>() : nullptr;
     if (set && *set) return;
   }
   auto& list = exchanges_[place.number];
   list.push_back({meta.received_at_ms,
+                  meta.flags,
                   std::string(message.exchange),
                   std::string(message.routing_key),
                   {message.properties.begin(), message.properties.end()},
@@ -67,8 +69,9 @@ void ShardMessaging::replay_history(const BindingRecord& binding, std::vector<Re
   for (std::size_t i = skipped; i < kept.size(); ++i) {
     const auto& each = kept[i];
     const auto decoded = message::decode_properties(each.properties);
-    const auto meta = decoded ? meta_of(*decoded) : base::Result<queue::MessageMeta>();
+    auto meta = decoded ? meta_of(*decoded) : base::Result<queue::MessageMeta>();
     if (!decoded || !meta) continue;
+    meta->flags |= each.flags;
     const queue::Message message{each.exchange, each.routing_key, each.properties, each.body};
     if (binding.to_exchange) {
       const auto further = router().find(binding.vhost, binding.destination);
@@ -76,7 +79,7 @@ void ShardMessaging::replay_history(const BindingRecord& binding, std::vector<Re
       static_cast<void>(give_internal(message, *meta, route(**further, each.routing_key, *decoded),
                                       InternalPublisher::history, 0));
     } else if (const auto queue = router().queue(binding.vhost, binding.destination)) {
-      static_cast<void>(give_internal(message, *meta, {&*queue, 1}, InternalPublisher::history, 0));
+      static_cast<void>(give_internal(message, *meta, {{&*queue, 1}, {}, {}}, InternalPublisher::history, 0));
     }
   }
 }

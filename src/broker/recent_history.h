@@ -20,6 +20,7 @@ class RecentHistory {
  public:
   struct Kept {
     std::int64_t received_at_ms = 0;
+    std::uint8_t flags = 0;  // of the message's MessageMeta
     std::string exchange, routing_key;
     base::ByteBuffer properties, body;
     std::size_t bytes() const {
@@ -28,8 +29,7 @@ class RecentHistory {
   };
 
   // A header x-recent-history-no-store = true keeps a message out.
-  void remember(const Router::Place& place, const queue::Message& message, const queue::MessageMeta& meta,
-                const message::BasicProperties& properties);
+  void remember(const Router::Place& place, const queue::Message& message, const queue::MessageMeta& meta);
   // Appends what is kept of the exchange, oldest first.
   void collect(const Router::Place& place, std::vector<Kept>& into) const;
   // Exchanges that are gone are forgotten: still_there(number of the place).

@@ -60,6 +60,21 @@ struct PermissionRecord {
   }
 };
 
+// What a user may send through a topic exchange and bind from it, by patterns of routing keys in which
+// {username} and {vhost} stand for the user's. Without a record everything is allowed.
+struct TopicPermissionRecord {
+  static constexpr char table = 't';
+  std::string vhost, user, exchange;
+  std::string write, read;
+  auto key() const { return std::tie(vhost, user, exchange); }
+  static constexpr auto fields() {
+    using R = TopicPermissionRecord;
+    return std::tuple{base::field("vhost", &R::vhost, ""), base::field("user", &R::user, ""),
+                      base::field("exchange", &R::exchange, ""), base::field("write", &R::write, ""),
+                      base::field("read", &R::read, "")};
+  }
+};
+
 // Queues of every type; a stream is one of type `stream`. The log id is the queue id.
 struct QueueRecord {
   static constexpr char table = 'q';

@@ -98,7 +98,10 @@ void RetainedLogs::publish(const queue::Message& message, const queue::MessageMe
   }
   queues.publish(message, meta, targets, origin);
   for (const auto& [queue, before] : took_) {
-    if (next_offset(queue) > before) append(queue, message);
+    if (next_offset(queue) <= before) continue;
+    auto seen = message;
+    if ((meta.flags & meta_has_bcc) != 0) seen.properties = messaging_.without_bcc(message.properties);
+    append(queue, seen);
   }
 }
 

@@ -123,6 +123,7 @@ void Router::add(const ExchangeRecord& record) {
   }
   place->exchange = std::move(*made);
   place->number = next_number_++;
+  if (place->delays()) ++delaying_;
   by_number_[place->number] = place.get();
   place->vhost->exchanges.emplace(record.name, std::move(place));
 }
@@ -167,6 +168,7 @@ void Router::remove(const ExchangeRecord& record) {
   if (!in || found == in->exchanges.end()) return;
   ++generation_;
   by_number_.erase(found->second->number);
+  if (found->second->delays()) --delaying_;
   in->exchanges.erase(found);
 }
 
@@ -200,12 +202,19 @@ std::optional<Destination> Router::queue(std::string_view vhost_name, std::strin
   return found == in->queues.end() ? std::nullopt : std::optional(destination_of(found->second));
 }
 
-std::span<const Destination> Router::route(Place& from, const exchange::RoutingData& message,
-                                           std::span<const std::string_view> more_keys) {
+const std::string& Router::vhost_of(const Place& place) {
+  return place.vhost->name;
+}
+
+Router::Route Router::route(Place& from, const exchange::RoutingData& message,
+                            std::span<const std::string_view> more_keys, bool delayed) {
   ++walk_;
+  delayed_ = delayed;
   queues_.clear();
-  waiting_.assign(1, &from);
-  from.visited = walk_;
+  waiting_.clear();
+  holding_.clear();
+  remembering_.clear();
+  go_on(&from);
   std::size_t visited = 0;
   while (!waiting_.empty()) {
     auto* place = waiting_.back();
@@ -217,7 +226,15 @@ std::span<const Destination> Router::route(Place& from, const exchange::RoutingD
   queues_.make_unique();
   destinations_.clear();
   for (const auto id : queues_.ids()) destinations_.push_back(destination_of(id));
-  return destinations_;
+  return {destinations_, holding_, remembering_};
+}
+
+void Router::go_on(Place* next) {
+  if (!next || next->visited == walk_) return;
+  next->visited = walk_;
+  if (delayed_ && next->delays()) return holding_.push_back(next);
+  if (next->history_messages_max() > 0) remembering_.push_back(next);
+  waiting_.push_back(next);
 }
 
 void Router::visit_default(const Place& place, std::string_view key) {
@@ -241,11 +258,6 @@ void Router::visit(Place& place, const exchange::RoutingData& message,
       place.exchange->route(with_key, found_);
     }
   }
-  const auto go_on = [&](Place* next) {
-    if (!next || next->visited == walk_) return;
-    next->visited = walk_;
-    waiting_.push_back(next);
-  };
   if (found_.ids().empty() && !place.alternate.empty()) go_on(place.vhost->find(place.alternate));
   for (const auto id : found_.ids()) {
     if (!is_exchange(id)) {

@@ -33,6 +33,14 @@ struct Destination {
 class Router {
  public:
   class Vhost;
+  struct Place;
+  // Where a message goes. Valid until the next call of route().
+  struct Route {
+    std::span<const Destination> queues;
+    std::span<Place* const>
+        holding;  // exchanges that keep it back for its delay: they were not walked through
+    std::span<Place* const> remembering;  // exchanges on its way that keep recent messages
+  };
   // An exchange. Owned by the router.
   struct Place {
     Vhost* vhost = nullptr;
@@ -63,9 +71,13 @@ class Router {
   std::uint64_t generation() const { return generation_; }
   // no exchange 'x' in vhost '/'
   Outcome<Place*> find(std::string_view vhost, std::string_view exchange);
-  // more_keys: what the headers CC and BCC say. Valid until the next call.
-  std::span<const Destination> route(Place& from, const exchange::RoutingData& message,
-                                     std::span<const std::string_view> more_keys = {});
+  // more_keys: what the headers CC and BCC say. delayed: it asks for a delay, so exchanges that delay hold
+  // it.
+  Route route(Place& from, const exchange::RoutingData& message,
+              std::span<const std::string_view> more_keys = {}, bool delayed = false);
+  // Some exchange delays messages.
+  bool any_delays() const { return delaying_ > 0; }
+  static const std::string& vhost_of(const Place& place);
   // One queue by its name, as the default exchange finds it.
   std::optional<Destination> queue(std::string_view vhost, std::string_view name) const;
 
@@ -82,6 +94,7 @@ class Router {
   void remove(const BindingRecord& record);
   std::optional<exchange::Binding> binding_of(Vhost& vhost, const BindingRecord& record) const;
   void visit(Place& place, const exchange::RoutingData& message, std::span<const std::string_view> more_keys);
+  void go_on(Place* next);
   void visit_default(const Place& place, std::string_view key);
 
   base::Random& random_;
@@ -89,8 +102,10 @@ class Router {
   exchange::TextMap<std::unique_ptr<Vhost>> vhosts_;
   std::unordered_map<std::uint64_t, Place*> by_number_;
   std::uint64_t next_number_ = 1, generation_ = 1, walk_ = 0;
+  std::size_t delaying_ = 0;
   // Of the message being routed.
-  std::vector<Place*> waiting_;
+  bool delayed_ = false;
+  std::vector<Place*> waiting_, holding_, remembering_;
   exchange::Targets found_, queues_;
   std::vector<Destination> destinations_;
 };

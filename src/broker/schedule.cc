@@ -150,23 +150,27 @@ void Schedule::fire(const std::string& key, const ScheduledRecord& record) {
   editor_.write(properties_);
   const auto decoded = message::decode_properties(properties_);
   if (!decoded) return remove(key);
-  const auto meta = messaging_.meta_of(*decoded);
+  auto meta = messaging_.meta_of(*decoded);
   if (!meta) return remove(key);
-  const auto destinations = messaging_.route(**place, record.routing_key, *decoded);
-  const queue::Message message{record.exchange, record.routing_key, properties_, base::as_bytes(record.body)};
+  meta->flags |= static_cast<std::uint8_t>(record.flags);
+  const auto route = messaging_.route(**place, record.routing_key, *decoded);
+  const queue::Message message{record.published_to, record.routing_key, properties_,
+                               base::as_bytes(record.body)};
   const auto number = next_fire_++;
-  const auto parts =
-      messaging_.give_internal(message, *meta, destinations, InternalPublisher::schedule, number);
+  const auto parts = messaging_.give_internal(message, *meta, route, InternalPublisher::schedule, number);
   if (parts == 0) return remove(key);
   if (parts > 1) counts_.expect(number, parts);
-  firing_.emplace(number, key);
+  firing_.emplace(number, Firing{key});
 }
 
-void Schedule::on_confirm(std::uint64_t number, bool accepted) {
-  if (!counts_.take(number, accepted)) return;
+// What queues refuse is gone, as with the plugin. What a failed journal did not take stays in the store, and
+// is under way until the next start: it was confirmed.
+void Schedule::on_confirm(const queue::Confirm& confirm) {
+  const auto number = confirm.origin.number;
   const auto found = firing_.find(number);
-  if (found == firing_.end()) return;
-  remove(std::move(found->second));
+  if (found != firing_.end() && confirm.failed) found->second.failed = true;
+  if (!counts_.take(number, confirm.accepted) || found == firing_.end()) return;
+  if (!found->second.failed) remove(std::move(found->second.key));
   firing_.erase(found);
 }
 

@@ -29,6 +29,8 @@ class ShardMessaging;
 struct ScheduledRecord {
   std::string vhost, exchange, routing_key, properties, body;
   std::int64_t received_at_ms = 0;
+  std::string published_to;  // the exchange that the message names: it may have come from there to this one
+  std::uint64_t flags = 0;
   static constexpr auto fields() {
     using R = ScheduledRecord;
     return std::tuple{base::field("vhost", &R::vhost, ""),
@@ -36,7 +38,9 @@ struct ScheduledRecord {
                       base::field("routing_key", &R::routing_key, ""),
                       base::field("properties", &R::properties, "as AMQP 0-9-1 encodes them"),
                       base::field("body", &R::body, ""),
-                      base::field("received_at_ms", &R::received_at_ms, "")};
+                      base::field("received_at_ms", &R::received_at_ms, ""),
+                      base::field("published_to", &R::published_to, ""),
+                      base::field("flags", &R::flags, "of the message's MessageMeta")};
   }
 };
 
@@ -45,7 +49,7 @@ class Schedule {
   Schedule(base::Shard& shard, storage::MetadataStore& store, ShardMessaging& messaging);
 
   void add(std::int64_t due_ms, ScheduledRecord record, const queue::PublishOrigin& origin);
-  void on_confirm(std::uint64_t number, bool accepted);
+  void on_confirm(const queue::Confirm& confirm);
   void on_turn_end();
   void on_tick(std::int64_t wall_ms);
   // False: publishers of delayed messages should pause.
@@ -78,9 +82,13 @@ class Schedule {
   std::vector<queue::PublishOrigin> origins_, origins_writing_;
   std::uint64_t waiting_bytes_ = 0, writing_bytes_ = 0;
   bool writing_ = false, looking_ = false;
-  std::int64_t next_due_ms_ = 0;                 // nothing in the store is due before
-  std::set<std::string> under_way_;              // keys that have fired and are still in the store
-  std::map<std::uint64_t, std::string> firing_;  // those that wait for confirms, by their number
+  std::int64_t next_due_ms_ = 0;     // nothing in the store is due before
+  std::set<std::string> under_way_;  // keys that have fired and are still in the store
+  struct Firing {
+    std::string key;
+    bool failed = false;
+  };
+  std::map<std::uint64_t, Firing> firing_;  // those that wait for confirms, by their number
   ConfirmCounts counts_;
   std::uint64_t next_number_;  // of keys; begins above all of earlier starts
   std::uint64_t next_fire_ = 1;

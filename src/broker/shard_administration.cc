@@ -68,6 +68,7 @@ void add_counts(ShardBroker& owner, const QueueRecord& queue, QueueRow& row) {
   if (!messaging.owner().is_open()) return;
   const auto stats = messaging.owner().queues().stats(base::QueueId{queue.log_id});
   if (!stats) return;
+  if (messaging.owner().queues().is_offline()) row.state = "down: the journal failed";
   row.messages_ready = stats->ready;
   row.messages_unacknowledged = stats->unacked;
   row.messages = stats->ready + stats->unacked;
@@ -257,15 +258,45 @@ void ShardAdministration::delete_vhost(std::string name, Done<> done) {
       });
 }
 
+base::Result<> ShardAdministration::check_user(std::string_view user) const {
+  if (broker_.catalog().user(user)) return {};
+  return base::fail(base::Errc::not_found, fmt::format("there is no user '{}'", user));
+}
+
 void ShardAdministration::set_permissions(PermissionRecord permission, Done<> done) {
   if (auto known = check_vhost(permission.vhost); !known) return done(std::move(known));
-  if (!broker_.catalog().user(permission.user)) {
-    return done(base::fail(base::Errc::not_found, fmt::format("there is no user '{}'", permission.user)));
-  }
+  if (auto known = check_user(permission.user); !known) return done(std::move(known));
   for (const auto* pattern : {&permission.configure, &permission.write, &permission.read}) {
     if (auto made = NamePattern::compile(*pattern); !made) return done(std::unexpected(made.error()));
   }
   broker_.send_command(PutPermission{std::move(permission)}, std::move(done));
+}
+
+void ShardAdministration::set_topic_permissions(TopicPermissionRecord permission, Done<> done) {
+  if (auto known = check_vhost(permission.vhost); !known) return done(std::move(known));
+  if (auto known = check_user(permission.user); !known) return done(std::move(known));
+  for (const auto* pattern : {&permission.write, &permission.read}) {
+    if (auto made = NamePattern::compile(*pattern); !made) return done(std::unexpected(made.error()));
+  }
+  broker_.send_command(PutTopicPermission{std::move(permission)}, std::move(done));
+}
+
+void ShardAdministration::clear_topic_permissions(std::string vhost, std::string user, std::string exchange,
+                                                  Done<> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::move(known));
+  if (auto known = check_user(user); !known) return done(std::move(known));
+  broker_.send_command(ClearTopicPermissions{std::move(vhost), std::move(user), std::move(exchange)},
+                       std::move(done));
+}
+
+void ShardAdministration::list_topic_permissions(std::string vhost,
+                                                 Done<std::vector<TopicPermissionRecord>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  std::vector<TopicPermissionRecord> rows;
+  broker_.catalog().for_each<TopicPermissionRecord>([&](const auto& each) {
+    if (each.vhost == vhost) rows.push_back(each);
+  });
+  done(std::move(rows));
 }
 
 void ShardAdministration::close_connection(std::string name, std::string reason, Done<> done) {

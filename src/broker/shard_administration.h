@@ -31,6 +31,10 @@ class ShardAdministration final : public Administration {
   void add_vhost(VhostRecord vhost, Done<> done) override;
   void delete_vhost(std::string name, Done<> done) override;
   void set_permissions(PermissionRecord permission, Done<> done) override;
+  void set_topic_permissions(TopicPermissionRecord permission, Done<> done) override;
+  void clear_topic_permissions(std::string vhost, std::string user, std::string exchange,
+                               Done<> done) override;
+  void list_topic_permissions(std::string vhost, Done<std::vector<TopicPermissionRecord>> done) override;
   void close_connection(std::string name, std::string reason, Done<> done) override;
 
  private:
@@ -45,6 +49,7 @@ class ShardAdministration final : public Administration {
   template <class Row>
   static void visit(ShardBroker& broker, std::uint32_t shard, Round<Row> round);
   base::Result<> check_vhost(std::string_view vhost) const;
+  base::Result<> check_user(std::string_view user) const;
 
   base::Shard& shard_;
   ShardBroker& broker_;

@@ -205,6 +205,7 @@ void ShardMessaging::on_news(base::ShardId from, const WorkNews& news) {
   for (const auto& each : news.active) note_active(each.source, each.active);
   take_deliveries(news.deliveries);
   for (const auto id : news.timed_out) tell_timed_out(id);
+  for (const auto id : news.lost) tell_lost(id);
 }
 
 void ShardMessaging::take_deliveries(const DeliveryBatch& batch) {
@@ -236,10 +237,10 @@ void ShardMessaging::take_internal_confirms() {
   for (const auto& confirm : std::exchange(internal_confirms_, {})) {
     switch (static_cast<InternalPublisher>(confirm.origin.channel)) {
       case InternalPublisher::dead_letters:
-        dead_letters_.on_confirm(confirm.origin.number, confirm.accepted);
+        dead_letters_.on_confirm(confirm);
         break;
       case InternalPublisher::schedule:
-        schedule_->on_confirm(confirm.origin.number, confirm.accepted);
+        schedule_->on_confirm(confirm);
         break;
       case InternalPublisher::history:  // wants none
         break;

@@ -42,7 +42,9 @@ enum class InternalPublisher : std::uint16_t { dead_letters, schedule, history }
 
 // MessageMeta::flags
 inline constexpr std::uint8_t meta_dead_lettered = 1;  // the broker wrote x-death
-inline constexpr std::uint8_t meta_rewound = 4;        // was settled before: redelivered
+inline constexpr std::uint8_t meta_has_bcc =
+    2;  // its properties have the header BCC, which consumers do not see
+inline constexpr std::uint8_t meta_rewound = 4;  // was settled before: redelivered
 
 inline constexpr std::string_view reply_to_name = "amq.rabbitmq.reply-to";
 inline constexpr std::string_view reply_to_prefix = "amq.rabbitmq.reply-to.";
@@ -111,15 +113,15 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void count_dead_letter(const OwnedQueue& queue, queue::DeadReason reason);
   base::Result<queue::MessageMeta> meta_of(const message::BasicProperties& properties) const;
   // Valid until the next call.
-  std::span<const Destination> route(Router::Place& place, std::string_view key,
-                                     const message::BasicProperties& properties);
+  Router::Route route(Router::Place& place, std::string_view key, const message::BasicProperties& properties);
+  // The properties as others see them. Valid until the next call.
+  base::ByteView without_bcc(base::ByteView properties);
   // The publisher may be on any shard.
   void confirm_origin(const queue::Confirm& confirm);
   void count_letter_confirmed() { metrics_.kept_confirmed.add(); }
   // As publish() of a session: how many confirms will come, to the part that the publisher names.
   std::uint32_t give_internal(const queue::Message& message, const queue::MessageMeta& meta,
-                              std::span<const Destination> destinations, InternalPublisher publisher,
-                              std::uint64_t number);
+                              const Router::Route& route, InternalPublisher publisher, std::uint64_t number);
 
   // -- for the messaging of other shards, in mailed tasks
   void on_requests(base::ShardId from, const WorkRequests& requests) { owner_.take_requests(from, requests); }
@@ -145,7 +147,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
 
   // -- AmqpStreams::Host, which shares note_confirm
   void deliver_stream(SourceId source, Delivery& delivery) override;
-  void note_stream_lost(SourceId source) override { lost_.push_back(source); }
+  void note_lost(SourceId source) override { lost_.push_back(source); }  // of both hosts
   void note_stream_flow(std::uint64_t client, bool may_publish) override;
   bool is_ready(std::uint64_t client) override;
   void for_each_stream(const std::function<void(const QueueRecord&)>& visit) const override;
@@ -185,20 +187,22 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
                                  const PublishRequest& request) const;
   // The keys of CC and BCC, into more_keys_.
   base::Result<> read_more_keys(const message::BasicProperties& properties);
-  std::span<const Destination> route_read(Router::Place& place, std::string_view key,
-                                          const message::BasicProperties& properties);
+  Outcome<> check_topics(const QueueClientState& client, std::string_view exchange,
+                         std::string_view key) const;
+  Router::Route route_read(Router::Place& place, std::string_view key,
+                           const message::BasicProperties& properties);
   // On shard 0: what one shard kept at the moment it applied the binding.
   void take_history(const BindingRecord& binding, std::vector<RecentHistory::Kept> kept);
   void replay_history(const BindingRecord& binding, std::vector<RecentHistory::Kept> kept);
-  bool hold_back(QueueClientState& client, const Router::Place& place, const queue::Message& message,
-                 const message::BasicProperties& properties, const queue::PublishOrigin& origin);
-  base::ByteView without_bcc(base::ByteView properties);
-  // Gives the message to all of them; how many confirms will come for it.
+  void hold_back(const Router::Place& place, const queue::Message& message, const queue::MessageMeta& meta,
+                 const queue::PublishOrigin& origin);
+  // Gives the message, just routed, to all on its route; how many confirms will come for it.
   std::uint32_t give(const queue::Message& message, const queue::MessageMeta& meta,
-                     std::span<const Destination> destinations, const queue::PublishOrigin& origin);
+                     const Router::Route& route, const queue::PublishOrigin& origin);
   void give_queues(const queue::Message& message, const queue::MessageMeta& meta, base::ShardId owner,
                    std::span<const base::QueueId> queues, const queue::PublishOrigin& origin);
-  void note_flow(QueueClientState& client, std::span<const Destination> destinations);
+  void note_flow(QueueClientState& client, const Router::Route& route);
+  void note_flow(QueueClientState& client, base::ShardId owner);
   void reply(const queue::Message& message, const queue::MessageMeta& meta);
   void take_reply(Source& source, const queue::WorkDelivery& from);
   void declare_reply_to(const Caller& caller, std::string name, Answer<QueueStatus> answer);
@@ -216,7 +220,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void drop_if_done(Source& source);
   void close_source(Source& source);
   Delivery to_delivery(const Source& source, const queue::WorkDelivery& from);
-  base::ByteView with_counts(const queue::WorkDelivery& from);
+  base::ByteView edited_properties(const Source& source, const queue::WorkDelivery& from);
   void take_mailed(Source& source, const queue::WorkDelivery& from);
   void tell_taken(const QueueClientState& client, base::ShardId owner, std::uint64_t bytes);
   void answer_get(Source& source, const queue::WorkDelivery* taken, bool no_ack, std::uint64_t left,
@@ -256,6 +260,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   std::vector<std::uint64_t> confirms_;              // scratch
   std::vector<std::vector<base::QueueId>> targets_;  // of the message being published, by shard; scratch
   std::vector<std::string_view> more_keys_;          // scratch
+  std::int64_t delay_ms_ = 0;                        // of the message routed last; 0: none
   message::PropertiesEditor editor_;
   base::ByteBuffer edited_;  // properties as a consumer gets them
   std::uint8_t alarms_ = 0;  // bits as QueueClientState::alarms

@@ -22,6 +22,10 @@ inline std::string exchange_text(std::string_view vhost, std::string_view name) 
 inline std::unexpected<base::Error> no_such_queue(std::string_view vhost, std::string_view name) {
   return base::fail(base::Errc::not_found, "no " + queue_text(vhost, name));
 }
+// Of a queue whose journal failed; RabbitMQ answers this code for a queue whose process has stopped.
+inline Refusal queue_down(std::string_view vhost, std::string_view name) {
+  return {404, queue_text(vhost, name) + " is down: the journal it is stored in failed"};
+}
 inline std::unexpected<base::Error> no_such_exchange(std::string_view vhost, std::string_view name) {
   return base::fail(base::Errc::not_found, "no " + exchange_text(vhost, name));
 }

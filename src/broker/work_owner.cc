@@ -229,4 +229,14 @@ void WorkOwner::on_consumer_timeout(base::QueueId, queue::ConsumerId consumer) {
   news_[home.value].timed_out.push_back(consumer);
 }
 
+// Nothing that consumers settle would be remembered, so they end; what they have comes again after a restart.
+void WorkOwner::on_offline(const base::Error& error) {
+  for (const auto& [id, holder] : holders_) {
+    const SourceId source{id};
+    const auto home = shard_of(id);
+    home == shard_.id ? host_.note_lost(source) : news_[home.value].lost.push_back(source);
+  }
+  host_.note_offline(error);
+}
+
 }  // namespace sluice::broker

@@ -36,6 +36,7 @@ class WorkOwner final : public queue::WorkListener {
     virtual void note_dead(const queue::WorkDelivery& dead, queue::DeadReason reason) = 0;
     virtual void note_active(SourceId source, bool active) = 0;
     virtual void note_timed_out(SourceId source) = 0;
+    virtual void note_lost(SourceId source) = 0;  // its queue failed
     virtual void note_unused(base::QueueId queue, bool expired) = 0;
     virtual void note_offline(const base::Error& error) = 0;
     // All publishing passes here, for queues that keep a history.
@@ -89,7 +90,7 @@ class WorkOwner final : public queue::WorkListener {
   void on_consumer_timeout(base::QueueId queue, queue::ConsumerId consumer) override;
   void on_unused(base::QueueId queue) override { host_.note_unused(queue, true); }
   void on_no_consumers(base::QueueId queue) override { host_.note_unused(queue, false); }
-  void on_offline(const base::Error& error) override { host_.note_offline(error); }
+  void on_offline(const base::Error& error) override;
 
  private:
   struct Window {  // of one client elsewhere

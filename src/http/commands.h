@@ -59,6 +59,9 @@ class Commands {
   void on(const DeleteVhost::Request& request, Rows<NoRow> done);
   void on(const ListVhosts::Request& request, Rows<broker::VhostRow> done);
   void on(const SetPermissions::Request& request, Rows<NoRow> done);
+  void on(const SetTopicPermissions::Request& request, Rows<NoRow> done);
+  void on(const ClearTopicPermissions::Request& request, Rows<NoRow> done);
+  void on(const ListTopicPermissions::Request& request, Rows<broker::TopicPermissionRecord> done);
 
  private:
   void set_policy(std::string_view kind, const PolicyRequest& request, Rows<NoRow> done);

@@ -279,7 +279,8 @@ using Endpoints =
                  ResetOffset, ListQueues, ListExchanges, ListBindings, ListConsumers, ListConnections,
                  ListChannels, PurgeQueue, RewindQueue, DeleteQueue, CloseConnection, SetPolicy, ListPolicies,
                  ClearPolicy, SetOperatorPolicy, ListOperatorPolicies, ClearOperatorPolicy, AddVhost,
-                 DeleteVhost, ListVhosts, SetPermissions>;
+                 DeleteVhost, ListVhosts, SetPermissions, SetTopicPermissions, ClearTopicPermissions,
+                 ListTopicPermissions>;
 
 template <class F, class... E>
 void for_each_endpoint(EndpointList<E...>, F&& f) {

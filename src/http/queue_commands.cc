@@ -136,5 +136,17 @@ void Commands::on(const SetPermissions::Request& request, Rows<NoRow> done) {
       {request.vhost, request.user, request.configure, request.write, request.read},
       no_rows<void>(std::move(done)));
 }
+void Commands::on(const SetTopicPermissions::Request& request, Rows<NoRow> done) {
+  broker_.administration()->set_topic_permissions(
+      {request.vhost, request.user, request.exchange, request.write, request.read},
+      no_rows<void>(std::move(done)));
+}
+void Commands::on(const ClearTopicPermissions::Request& request, Rows<NoRow> done) {
+  broker_.administration()->clear_topic_permissions(request.vhost, request.user, request.exchange,
+                                                    no_rows<void>(std::move(done)));
+}
+void Commands::on(const ListTopicPermissions::Request& request, Rows<broker::TopicPermissionRecord> done) {
+  broker_.administration()->list_topic_permissions(request.vhost, std::move(done));
+}
 
 }  // namespace sluice::http

@@ -250,5 +250,61 @@ struct SetPermissions {
   };
   using Row = NoRow;
 };
+struct SetTopicPermissions {
+  static constexpr std::string_view name = "set_topic_permissions",
+                                    doc = "Sets what a user may publish to and bind from a topic exchange",
+                                    intro =
+                                        "Setting topic permissions on \"{exchange}\" for user \"{user}\" in "
+                                        "vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string user, exchange, write, read;
+    std::string vhost = "/";
+    static constexpr auto fields() {
+      using base::field;
+      return std::tuple{
+          field("user", &Request::user, "whose", Positional{}),
+          field("exchange", &Request::exchange, "topic exchange", Positional{}),
+          field("write", &Request::write,
+                "pattern of routing keys to publish with; {username} and {vhost} stand for the user's",
+                Positional{}),
+          field("read", &Request::read, "pattern of routing keys to bind with", Positional{}),
+          field("vhost", &Request::vhost, "virtual host")};
+    }
+  };
+  using Row = NoRow;
+};
+struct ClearTopicPermissions {
+  static constexpr std::string_view name = "clear_topic_permissions",
+                                    doc = "Removes a user's restrictions on one topic exchange or on all",
+                                    intro =
+                                        "Clearing topic permissions for user \"{user}\" in vhost "
+                                        "\"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  struct Request {
+    std::string user, exchange;
+    std::string vhost = "/";
+    static constexpr auto fields() {
+      using base::field;
+      return std::tuple{field("user", &Request::user, "whose", Positional{}),
+                        field("exchange", &Request::exchange, "only of this topic exchange"),
+                        field("vhost", &Request::vhost, "virtual host")};
+    }
+  };
+  using Row = NoRow;
+};
+struct ListTopicPermissions {
+  static constexpr std::string_view name = "list_topic_permissions",
+                                    doc = "Lists the topic permissions of a virtual host",
+                                    intro = "Listing topic permissions for vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::list;
+  struct Request {
+    std::string vhost = "/";
+    static constexpr auto fields() {
+      return std::tuple{base::field("vhost", &Request::vhost, "virtual host")};
+    }
+  };
+  using Row = broker::TopicPermissionRecord;
+};
 
 }  // namespace sluice::http

@@ -176,6 +176,18 @@ struct Description<broker::PolicyRecord> {
 };
 
 template <>
+struct Description<broker::TopicPermissionRecord> {
+  static constexpr auto fields() {
+    using R = broker::TopicPermissionRecord;
+    using base::field;
+    return std::tuple{
+        field("user", &R::user, "whose", Shown{}), field("exchange", &R::exchange, "topic exchange", Shown{}),
+        field("write", &R::write, "keys to publish with", Shown{}),
+        field("read", &R::read, "keys to bind with", Shown{}), field("vhost", &R::vhost, "virtual host")};
+  }
+};
+
+template <>
 struct Description<broker::VhostRow> {
   static constexpr auto fields() {
     using R = broker::VhostRow;

@@ -28,7 +28,10 @@ bool WorkShard::has_room() const {
 
 void WorkShard::publish(const Message& message, const MessageMeta& meta,
                         std::span<const base::QueueId> targets, const PublishOrigin& origin) {
-  if (offline_) return confirm(origin, false, false);
+  if (offline_) {
+    if (origin.number != 0) fail_confirm(origin);
+    return;
+  }
   const std::size_t bytes = message.body.size();
   bool accepted = true, wait = false;
   places_.clear();
@@ -100,7 +103,7 @@ void WorkShard::on_synced(storage::JournalPoint point) {
 void WorkShard::on_offline(const base::Error& error) {
   offline_ = true;
   for (; waiting_next_ < waiting_.size(); ++waiting_next_)
-    confirms_.push_back({waiting_[waiting_next_].confirm.origin, false});
+    fail_confirm(waiting_[waiting_next_].confirm.origin);
   waiting_.clear();
   waiting_next_ = 0;
   listener_.on_offline(error);

@@ -41,6 +41,7 @@ struct PublishOrigin {
 struct Confirm {
   PublishOrigin origin;
   bool accepted = true;
+  bool failed = false;  // not accepted because the journal failed; else a queue refused it
 };
 
 // Chosen by the broker, unique on the owner shard, never reused.
@@ -134,8 +135,8 @@ class WorkQueues {
   virtual void publish(const Message& message, const MessageMeta& meta,
                        std::span<const base::QueueId> targets, const PublishOrigin& origin) = 0;
 
-  // precondition: queue exists. access_refused: an exclusive consumer is there, or one is wanted and others
-  // are.
+  // precondition: queue exists. io_failed: offline. access_refused: an exclusive consumer is there, or one is
+  // wanted and others are.
   virtual base::Result<> add_consumer(base::QueueId queue, ConsumerId consumer,
                                       const ConsumerOptions& options) = 0;
   // requeue: its unsettled messages return to the queue at once (channel or connection closed); else they
@@ -164,6 +165,9 @@ class WorkQueues {
   virtual std::optional<QueueStats> stats(base::QueueId queue) const = 0;
   // False: do not read sockets that publish (the journal's writes or syncs are behind).
   virtual bool has_room() const = 0;
+  // The journal failed: publishes are not accepted, consumers are refused, nothing is delivered or settled.
+  // What was confirmed is in the journal and comes back when it is opened again.
+  virtual bool is_offline() const = 0;
 
   virtual void end_turn() = 0;  // deliveries, events, one write, one sync
   virtual void tick(std::int64_t monotonic_ms, std::int64_t wall_ms) = 0;

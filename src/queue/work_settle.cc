@@ -10,7 +10,7 @@ namespace sluice::queue {
 void WorkShard::settle(base::QueueId id, ConsumerId holder, std::span<const base::Offset> offsets,
                        Settlement settlement) {
   WorkConsumer* consumer = find(holder);
-  if (consumer == nullptr || consumer->queue->id != id) return;
+  if (consumer == nullptr || consumer->queue->id != id || offline_) return;
   last_consumer_ = consumer;
   WorkQueue& queue = *consumer->queue;
   if (settlement != Settlement::accepted) read_clock();
@@ -41,7 +41,7 @@ void WorkShard::settle(base::QueueId id, ConsumerId holder, std::span<const base
 
 bool WorkShard::drop_ready(base::QueueId id, base::Offset offset) {
   WorkQueue* queue = find(id);
-  if (queue == nullptr || !queue->state.is_ready(offset)) return false;
+  if (queue == nullptr || offline_ || !queue->state.is_ready(offset)) return false;
   Taken taken = queue->state.take_at(offset);
   if (read_taken(*queue, taken) != Readable::yes) return false;
   settle_taken(*queue, taken);
@@ -120,7 +120,7 @@ void WorkShard::hand_on_dead(WorkQueue& queue) {
 
 void WorkShard::dead_letter_done(base::QueueId id, base::Offset offset) {
   WorkQueue* queue = find(id);
-  if (queue == nullptr || !queue->dead) return;
+  if (queue == nullptr || offline_ || !queue->dead) return;
   const auto found = queue->dead->in_flight.find(offset);
   if (found == queue->dead->in_flight.end()) return;
   settle_taken(*queue, found->second);

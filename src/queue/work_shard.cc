@@ -130,6 +130,7 @@ base::Result<> WorkShard::add_consumer(base::QueueId id, ConsumerId consumer,
                                        const ConsumerOptions& options) {
   WorkQueue* queue = find(id);
   INVARIANT(queue != nullptr, "no work queue {}", id.value);
+  if (offline_) return base::fail(base::Errc::io_failed, "the journal of work queues is offline");
   TRY_VOID(queue->consumers.may_add(options, queue->options.single_active, queue->options.quorum));
   auto& slot = consumers_[consumer];
   INVARIANT(slot == nullptr, "consumer {} is there", consumer.value);
@@ -163,10 +164,12 @@ void WorkShard::remove_consumer(ConsumerId id, bool requeue) {
     if (queue.consumers.count() == 0) {
       queue.idle_since_ms = monotonic_ms_;
       note(queue);
-      listener_.on_no_consumers(queue.id);
+      if (!offline_) listener_.on_no_consumers(queue.id);
     }
   }
-  if (requeue) {
+  if (offline_) {
+    consumer->unacked = {};  // ready again after the next start
+  } else if (requeue) {
     const UnackedList unacked = std::exchange(consumer->unacked, {});
     unacked.for_each([&](const Taken& taken) { give_back(queue, taken, true); });
   }

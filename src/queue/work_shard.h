@@ -58,6 +58,7 @@ class WorkShard final : public WorkQueues, public storage::JournalOwner {
   bool drop_ready(base::QueueId queue, base::Offset offset) override;
   std::optional<QueueStats> stats(base::QueueId queue) const override;
   bool has_room() const override;
+  bool is_offline() const override { return offline_; }
   void end_turn() override;
   void tick(std::int64_t monotonic_ms, std::int64_t wall_ms) override;
   void close() override;
@@ -123,6 +124,7 @@ class WorkShard final : public WorkQueues, public storage::JournalOwner {
   // Publishing.
   bool refuses(WorkQueue& queue, const Message& message, const MessageMeta& meta, std::size_t bytes);
   void confirm(const PublishOrigin& origin, bool accepted, bool wait);
+  void fail_confirm(const PublishOrigin& origin) { confirms_.push_back({origin, false, true}); }
   void tell_confirms();
   void append_event(WorkQueue& queue);
   void append_events();

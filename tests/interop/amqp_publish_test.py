@@ -116,6 +116,31 @@ class Refused(AmqpCase):
         self.publish(ch := self.channel(), queue := self.queue(ch), "m", expiration="315360000000")
         self.assertEqual(self.get(ch, queue)[1].expiration, "315360000000")
 
+    def test_a_delivery_mode_nobody_knows_is_transient(self):
+        self.only_sluice("4.x; 3.10 refuses it")
+        ch = self.channel(confirm=True)
+        queue = self.queue(ch)
+        self.publish(ch, queue, "m", delivery_mode=7)
+        self.assertEqual(self.get(ch, queue)[1].delivery_mode, 7)
+
+    def test_keys_that_topic_permissions_forbid(self):
+        ch = self.channel(confirm=True)
+        queue, exchange = self.queue(ch), self.exchange(ch, "topic")
+        self.ctl("set_topic_permissions", "guest", exchange, r"^{username}\.", "^news")
+        self.addCleanup(self.ctl, "clear_topic_permissions", "guest")
+        text = r"^ACCESS_REFUSED - {}access to topic '{}' in exchange topic '{}' in vhost '/' refused for user 'guest'$"
+        verb = "(write |)" if self.broker is None else "write "
+        ch.queue_bind(queue, exchange, "news.#")
+        self.publish(ch, "guest.m", "m", exchange=exchange)
+        with self.refused(403, text.format(verb, "other", exchange)):
+            self.publish(ch, "other", "m", exchange=exchange)
+        ch = self.channel(confirm=True)
+        with self.refused(403, text.format(verb, "other", exchange)):
+            self.publish(ch, "guest.m", "m", exchange=exchange, headers={"CC": ["other"]})
+        with self.refused(403, text.format(verb.replace("write", "read"), "all", exchange)):
+            self.channel().queue_bind(queue, exchange, "all")
+        self.publish(self.channel(confirm=True), "other", "m", exchange="amq.topic")
+
     def test_messages_above_the_limit(self):
         self.only_sluice("4.x: 16 MiB, 3.10: 128 MiB")
         ch = self.channel(confirm=True)

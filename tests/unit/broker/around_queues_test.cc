@@ -6,58 +6,6 @@
 using namespace sluice;
 using namespace sluice::test;
 
-namespace {
-
-base::FieldTable table(std::initializer_list<std::pair<std::string, base::FieldValue>> entries) {
-  base::FieldTable made;
-  for (const auto& each : entries) made.entries.push_back(each);
-  return made;
-}
-
-void make_exchange(World& world, std::string_view name, std::string_view type,
-                   base::FieldTable arguments = {}) {
-  broker::ExchangeRecord record;
-  record.vhost = "/";
-  record.name = name;
-  record.type = type;
-  record.table_arguments = std::move(arguments);
-  auto& first = world.set().broker(base::ShardId{0});
-  REQUIRE(
-      world.ask([&](auto done) { first.send_command(broker::DeclareExchange{record}, std::move(done)); }));
-}
-
-void bind(World& world, std::string_view source, std::string_view queue, std::string_view key = "") {
-  broker::BindingRecord record;
-  record.vhost = "/";
-  record.source = source;
-  record.destination = queue;
-  record.routing_key = key;
-  auto& first = world.set().broker(base::ShardId{0});
-  REQUIRE(world.ask([&](auto done) { first.send_command(broker::Bind{record}, std::move(done)); }));
-}
-
-// Headers of properties as a client gets them.
-base::FieldTable headers_of(const std::string& properties) {
-  const auto decoded = message::decode_properties(base::as_bytes(properties));
-  REQUIRE(decoded);
-  if (!decoded->headers) return {};
-  auto headers = base::decode_field_table(decoded->headers->bytes());
-  REQUIRE(headers);
-  return *headers;
-}
-
-struct WithHeaders {
-  explicit WithHeaders(const base::FieldTable& headers) {
-    base::ByteWriter writer(encoded);
-    base::write_field_table(writer, headers);
-    properties.headers = base::FieldTableView(base::ByteView(encoded).subspan(4));
-  }
-  base::ByteBuffer encoded;
-  message::BasicProperties properties;
-};
-
-}  // namespace
-
 TEST_CASE("a rejected message goes to its dead letter queue and tells of it, time after time") {
   const auto shards = GENERATE(1u, 2u);
   World world(shards);
@@ -158,6 +106,120 @@ TEST_CASE("a new binding gets the recent messages of all shards once") {
   TestSession one(world, 0);
   for (const auto* body : {"3+2", "4+1", "5+0"}) CHECK(one.get("a", true) == body);
   CHECK(one.get("a") == "empty");
+}
+
+TEST_CASE("an exchange that delays does so behind other exchanges and for dead letters") {
+  const auto shards = GENERATE(1u, 3u);
+  World world(shards);
+  make_exchange(world, "in", "fanout");
+  make_exchange(world, "later", "x-delayed-message", table({{"x-delayed-type", "direct"}}));
+  for (const auto* queue : {"a", "b"}) make_queue(world, queue);
+  make_queue(world, "work", table({{"x-dead-letter-exchange", "later"}, {"x-dead-letter-routing-key", "k"}}));
+  bind(world, "in", "later", "", true);
+  bind(world, "in", "b");
+  bind(world, "later", "a", "k");
+  TestSession one(world, shards - 1);
+  const WithHeaders in_a_minute(table({{"x-delay", std::int32_t{60'000}}}));
+  CHECK(one.publish("in", "k", "m", 1, in_a_minute.properties) == "ok");
+  world.settle();
+  CHECK(one.events.take() == "ack1:1");
+  CHECK(one.get("b", true) == "m+0");
+  CHECK(one.get("a") == "empty");
+  world.tick(60'000);
+  world.tick();
+  CHECK(one.get("a", true) == "m+0");
+  CHECK(one.events.got.back().exchange == "in");
+  CHECK(one.get("b") == "empty");
+
+  CHECK(one.publish("", "work", "d", 0, in_a_minute.properties) == "ok");
+  CHECK(one.get("work") == "d+0");
+  one.settle(one.events.got.back(), broker::Settlement::rejected);
+  world.tick();
+  CHECK(one.get("a") == "empty");
+  CHECK(one.get("work") == "empty");
+  world.tick(60'000);
+  world.tick();
+  CHECK(one.get("a") == "d+0");
+  CHECK(headers_of(one.events.got.back().properties).find("x-first-death-queue")->text() == "work");
+  CHECK(one.events.got.back().exchange == "later");
+}
+
+TEST_CASE("an exchange that keeps recent messages does so behind other exchanges and for dead letters") {
+  World world(2);
+  make_exchange(world, "in", "fanout");
+  make_exchange(world, "recent", "x-recent-history");
+  make_queue(world, "a");
+  make_queue(world, "work", table({{"x-dead-letter-exchange", "recent"}}));
+  bind(world, "in", "recent", "", true);
+  TestSession one(world, 0), two(world, 1);
+  CHECK(one.publish("in", "k", "m") == "ok");
+  world.settle();
+  world.ports.clock.advance(1);
+  CHECK(two.publish("", "work", "d") == "ok");
+  CHECK(two.get("work") == "d+0");
+  two.settle(two.events.got.back(), broker::Settlement::rejected);
+  bind(world, "recent", "a");
+  world.settle();
+  CHECK(one.get("a", true) == "m+1");
+  CHECK(one.get("a", true) == "d+0");
+}
+
+TEST_CASE("keys in BCC route, also when the message dies, and nobody sees them") {
+  World world(2);
+  make_exchange(world, "dead", "direct");
+  make_queue(world, "a", table({{"x-dead-letter-exchange", "dead"}}));
+  for (const auto* queue : {"b", "c", "d"}) make_queue(world, queue);
+  bind(world, "dead", "c", "b");
+  bind(world, "dead", "d", "shown");
+  TestSession one(world, 0);
+  base::FieldArray hidden, shown;
+  hidden.emplace_back(std::string("b"));
+  shown.emplace_back(std::string("shown"));
+  const WithHeaders keys(table({{"BCC", hidden}, {"CC", shown}}));
+  CHECK(one.publish("", "a", "m", 0, keys.properties) == "ok");
+  CHECK(one.get("b", true) == "m+0");
+  CHECK_FALSE(headers_of(one.events.got.back().properties).find("BCC"));
+  CHECK(headers_of(one.events.got.back().properties).find("CC"));
+  CHECK(one.get("a") == "m+0");
+  CHECK_FALSE(headers_of(one.events.got.back().properties).find("BCC"));
+  one.settle(one.events.got.back(), broker::Settlement::rejected);
+  CHECK(one.get("d", true) == "m+0");
+  CHECK(one.get("c", true) == "m+0");
+  const auto headers = headers_of(one.events.got.back().properties);
+  CHECK_FALSE(headers.find("BCC"));
+  const auto& death = *headers.find("x-death")->as<base::FieldArray>()->front().as<base::FieldTable>();
+  const auto& routed = *death.find("routing-keys")->as<base::FieldArray>();
+  REQUIRE(routed.size() == 2);
+  CHECK(routed[0].text() == "a");
+  CHECK(routed[1].text() == "shown");
+}
+
+TEST_CASE("topic permissions restrict the keys of a topic exchange, CC and BCC included") {
+  World world(2);
+  make_exchange(world, "t", "topic");
+  make_queue(world, "a");
+  auto& first = world.set().broker(base::ShardId{0});
+  const broker::TopicPermissionRecord only{"/", "guest", "t", "^{username}\\.", "^{vhost}news"};
+  TestSession one(world, 1);
+  CHECK(one.publish("t", "else", "m") == "ok");
+  REQUIRE(
+      world.ask([&](auto done) { first.send_command(broker::PutTopicPermission{only}, std::move(done)); }));
+  CHECK(one.publish("t", "guest.x", "m") == "ok");
+  CHECK(one.publish("t", "else", "m") == "403");
+  CHECK(one.publish("amq.topic", "else", "m") == "ok");
+  base::FieldArray more;
+  more.emplace_back(std::string("else"));
+  CHECK(one.publish("t", "guest.x", "m", 0, WithHeaders(table({{"BCC", more}})).properties) == "403");
+  const auto bind_with = [&](std::string_view key) {
+    broker::BindingSpec spec{"t", "a", std::string(key), true, {}};
+    return one.ask<>([&](auto answer) { one.messaging().bind(one.caller, spec, std::move(answer)); });
+  };
+  CHECK(bind_with("/news.#") == "ok");
+  CHECK(bind_with("news.#") == "403");
+  REQUIRE(world.ask([&](auto done) {
+    first.send_command(broker::ClearTopicPermissions{"/", "guest", ""}, std::move(done));
+  }));
+  CHECK(one.publish("t", "else", "m") == "ok");
 }
 
 TEST_CASE("alarms tell every client, also one that comes later, and consumers go on") {

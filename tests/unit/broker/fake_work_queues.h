@@ -125,6 +125,7 @@ class FakeWorkQueues final : public queue::WorkQueues {
     return stats;
   }
   bool has_room() const override { return room; }
+  bool is_offline() const override { return false; }
 
   void end_turn() override {
     for (auto& [id, queue] : queues_) deliver(id, queue);

@@ -165,4 +165,54 @@ inline void remove_queue(World& world, std::string_view name) {
   }));
 }
 
+inline base::FieldTable table(std::initializer_list<std::pair<std::string, base::FieldValue>> entries) {
+  base::FieldTable made;
+  for (const auto& each : entries) made.entries.push_back(each);
+  return made;
+}
+
+inline void make_exchange(World& world, std::string_view name, std::string_view type,
+                          base::FieldTable arguments = {}) {
+  broker::ExchangeRecord record;
+  record.vhost = "/";
+  record.name = name;
+  record.type = type;
+  record.table_arguments = std::move(arguments);
+  auto& first = world.set().broker(base::ShardId{0});
+  REQUIRE(
+      world.ask([&](auto done) { first.send_command(broker::DeclareExchange{record}, std::move(done)); }));
+}
+
+inline void bind(World& world, std::string_view source, std::string_view destination,
+                 std::string_view key = "", bool to_exchange = false) {
+  broker::BindingRecord record;
+  record.vhost = "/";
+  record.source = source;
+  record.destination = destination;
+  record.to_exchange = to_exchange;
+  record.routing_key = key;
+  auto& first = world.set().broker(base::ShardId{0});
+  REQUIRE(world.ask([&](auto done) { first.send_command(broker::Bind{record}, std::move(done)); }));
+}
+
+// Headers of properties as a client gets them.
+inline base::FieldTable headers_of(const std::string& properties) {
+  const auto decoded = message::decode_properties(base::as_bytes(properties));
+  REQUIRE(decoded);
+  if (!decoded->headers) return {};
+  auto headers = base::decode_field_table(decoded->headers->bytes());
+  REQUIRE(headers);
+  return *headers;
+}
+
+struct WithHeaders {
+  explicit WithHeaders(const base::FieldTable& headers) {
+    base::ByteWriter writer(encoded);
+    base::write_field_table(writer, headers);
+    properties.headers = base::FieldTableView(base::ByteView(encoded).subspan(4));
+  }
+  base::ByteBuffer encoded;
+  message::BasicProperties properties;
+};
+
 }  // namespace sluice::test

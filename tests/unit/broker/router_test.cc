@@ -71,7 +71,7 @@ class Site {
     std::map<std::uint64_t, std::string> names;
     catalog.for_each_queue([&](const auto& each) { names[each.log_id] = each.name; });
     std::vector<std::string> found;
-    for (const auto& each : by.route(**place, {key, {}, {}, {}, {}}, more)) {
+    for (const auto& each : by.route(**place, {key, {}, {}, {}, {}}, more).queues) {
       CHECK(each.owner.value == each.queue.value % 3);
       found.push_back(names.at(each.queue.value));
     }
