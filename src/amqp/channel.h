@@ -18,7 +18,6 @@ namespace sluice::amqp {
 struct Consumer {
   std::string queue;
   bool no_ack = false;
-  bool confirmed = false;  // consume-ok is sent
 };
 
 struct StringHash {

@@ -45,7 +45,6 @@ class Publishing {
   void on_committed(Channel& channel, std::size_t answered, bool accepted);
   void end_commit(Channel& channel);
   std::unique_ptr<Assembly> take_assembly();
-  void keep_assembly(Channel& channel);
 
   Connection& connection_;
   Channels& channels_;
