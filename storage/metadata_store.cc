@@ -22,8 +22,9 @@ constexpr std::string_view format_text = "sluice metadata 1";
 // Column families: RocksDB insists on the default one, which holds the format mark only.
 const std::array<std::string, 4> family_names{"default", "catalog", "offsets", "scheduled"};
 
+// RocksDB hands a slice's pointer to memcmp even when it is empty, which a null pointer may not be.
 rocksdb::Slice slice(std::string_view text) {
-  return {text.data(), text.size()};
+  return text.empty() ? rocksdb::Slice() : rocksdb::Slice(text.data(), text.size());
 }
 std::string_view view(const rocksdb::Slice& bytes) {
   return {bytes.data(), bytes.size()};

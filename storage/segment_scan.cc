@@ -106,7 +106,7 @@ IndexRecord index_record_of(const ScannedChunk& chunk) {
   return record;
 }
 
-base::Result<std::optional<std::uint64_t>> find_chunk(std::shared_ptr<const base::File> file,
+base::Result<std::optional<std::uint64_t>> find_chunk(const std::shared_ptr<const base::File>& file,
                                                       std::uint64_t from, std::uint64_t end,
                                                       const ChunkSearch& search) {
   ReadWindow window(file, end, verify_step_bytes);

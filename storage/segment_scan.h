@@ -61,7 +61,7 @@ struct ChunkSearch {
   std::optional<base::Offset> chunk_id;  // exactly this one
   std::int64_t min_timestamp_ms = std::numeric_limits<std::int64_t>::min();
 };
-base::Result<std::optional<std::uint64_t>> find_chunk(std::shared_ptr<const base::File> file,
+base::Result<std::optional<std::uint64_t>> find_chunk(const std::shared_ptr<const base::File>& file,
                                                       std::uint64_t from, std::uint64_t end,
                                                       const ChunkSearch& search);
 

@@ -189,14 +189,14 @@ int main(int count, char** words) {
     connecting.connection_name = "demo " + options.command;
     auto environment = Environment::create(io.get_executor(), connecting);
     auto work = options.command == "publish" ? publish(environment, options) : replay(environment, options);
-    asio::co_spawn(io, std::move(work), [&](std::exception_ptr error) {
+    asio::co_spawn(io, std::move(work), [&](const std::exception_ptr& error) {
       try {
         if (error) std::rethrow_exception(error);
         exit_code = 0;
       } catch (const std::exception& e) {
         std::fprintf(stderr, "sluice-demo: %s\n", e.what());
       }
-      asio::co_spawn(io, environment->close(), [&](std::exception_ptr) { io.stop(); });
+      asio::co_spawn(io, environment->close(), [&](const std::exception_ptr&) { io.stop(); });
     });
     io.run();
   } catch (const std::exception& e) {

@@ -36,6 +36,7 @@ TEST_CASE("metadata store: batches, prefixes and tables") {
       {{Table::catalog, "a1", "x"}, {Table::catalog, "a2", "y"}, {Table::catalog, "b", "z"}}, true));
   REQUIRE((*store)->write({{Table::offsets, "a1", "other"}}, false));
   CHECK(joined(**store, Table::catalog, "") == "a1=x a2=y b=z ");
+  CHECK(joined(**store, Table::catalog, std::string_view{}) == "a1=x a2=y b=z ");
   CHECK(joined(**store, Table::catalog, "a") == "a1=x a2=y ");
   CHECK(joined(**store, Table::offsets, "") == "a1=other ");
   REQUIRE((*store)->write({{Table::catalog, "a", std::nullopt, true}, {Table::catalog, "a3", "new"}}, false));
