@@ -3,6 +3,8 @@
 # and tools/layers.py refuses an include of any folder outside USES before anything of the library compiles.
 
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
+# Only the rule about includes, for all libraries.
+add_custom_target(layers)
 
 function(sluice_library name)
   cmake_parse_arguments(ARG "" "" "USES;PACKAGES;EXCLUDE" ${ARGN})
@@ -16,6 +18,7 @@ function(sluice_library name)
 
   add_custom_target(layers_${name} COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/layers.py
     ${CMAKE_CURRENT_SOURCE_DIR} ${name} ${ARG_USES} COMMENT "" VERBATIM)
+  add_dependencies(layers layers_${name})
   if(sources)
     add_library(${name} STATIC ${sources})
     set(scope PUBLIC)

@@ -18,6 +18,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT_S = 240
+SLOWNESS = float(os.environ.get("SLUICE_TEST_SLOWNESS", "1"))
 LONGEST_FIRST = ("crash", "raw_handshake", "group", "bad_input", "fuzz", "filter", "super")
 TAIL_LINES = 60
 
@@ -80,9 +81,9 @@ def run(suite, logs):
                                    stderr=subprocess.STDOUT, start_new_session=True,
                                    env={**os.environ, **suite.environment})
         try:
-            code = process.wait(suite.timeout)
+            code = process.wait(suite.timeout * SLOWNESS)
         except subprocess.TimeoutExpired:
-            code = f"did not end within {suite.timeout:.0f} s"
+            code = f"did not end within {suite.timeout * SLOWNESS:.0f} s"
         try:
             # The suite's own session: whatever it left behind ends with it.
             os.killpg(process.pid, signal.SIGKILL)
@@ -113,20 +114,23 @@ def main():
     options.add_argument("--build", type=pathlib.Path, default=TOP / "build/release")
     options.add_argument("--only-ctest", action="store_true", help="leave out what needs node or a server")
     options.add_argument("--exclude", default="", help="leave out suites whose name contains this")
-    options.add_argument("pattern", nargs="?", default="")
+    options.add_argument("--at-once", type=int, default=(os.cpu_count() or 2) + 1, help="suites beside each other")
+    options.add_argument("pattern", nargs="?", default="", help="part of the name, or a regular expression")
     options = options.parse_args()
+    # What the tests start is what this build made.
+    os.environ.setdefault("SLUICE_BIN", str(options.build.resolve() / "bin"))
 
     suites = list(ctest_suites(options.build))
     if not options.only_ctest:
         suites += script_suites()
-    suites = sorted((s for s in suites if options.pattern in s.name
-                     and not (options.exclude and options.exclude in s.name)), key=rank)
+    suites = sorted((s for s in suites if re.search(options.pattern, s.name)
+                     and not (options.exclude and re.search(options.exclude, s.name))), key=rank)
     logs = options.build / "test-logs"
     logs.mkdir(parents=True, exist_ok=True)
     print(f"==> running {len(suites)} test suites; logs in {os.path.relpath(logs, TOP)}", flush=True)
     passed = failed = skipped = 0
     start = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=options.at_once) as pool:
         for done in concurrent.futures.as_completed([pool.submit(run, suite, logs) for suite in suites]):
             suite, (good, bad, left_out), code, output, seconds = done.result()
             passed, failed, skipped = passed + good, failed + bad, skipped + left_out
