@@ -113,9 +113,10 @@ Result<ByteBuffer> decompress_gzip(ByteView bytes, std::size_t expected) {
   z_stream stream{};
   if (inflateInit2(&stream, 15 + 16) != Z_OK) return fail(Errc::internal, "gzip: no memory");
   ByteBuffer out(expected);
+  Bytef nothing = 0;  // zlib refuses a null pointer, which an empty batch would give it
   stream.next_in = const_cast<Bytef*>(bytes.data());
   stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = out.data();
+  stream.next_out = out.empty() ? &nothing : out.data();
   stream.avail_out = static_cast<uInt>(out.size());
   const int status = inflate(&stream, Z_FINISH);
   const std::size_t written = stream.total_out;

@@ -72,7 +72,7 @@ base::ByteBuffer encode(const Message& message);
 // `bytes` must be the whole entry. Copies what it keeps.
 base::Result<Message> decode(base::ByteView bytes);
 
-// The data section only, as a view into `bytes`; skips the rest without decoding it.
+// The first data section only, as a view into `bytes`; skips the rest without decoding it.
 base::Result<base::ByteView> data_of(base::ByteView bytes);
 
 const Value* find(const ValueMap& map, std::string_view key);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as the AMQP 1.0 message that the C++ client reads from a stream. What it reads, written again, is
-// read as the same, and its body is what the short way to the body finds.
+// read as the same, and its body begins with what the short way to the body finds, its first section.
 #include <algorithm>
+#include <ranges>
 
 #include "base/check.h"
 #include "client/message.h"
@@ -19,6 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   INVARIANT(again, "own bytes refused");
   // Not the messages: a NaN is not equal to itself.
   INVARIANT(encode(*again) == written, "not the same again");
-  INVARIANT(!body || std::ranges::equal(*body, message->body), "two bodies");
+  INVARIANT(body || message->body.empty(), "a body that is not found");
+  if (body)
+    INVARIANT(std::ranges::equal(*body, message->body | std::views::take(body->size())), "two bodies");
   return 0;
 }

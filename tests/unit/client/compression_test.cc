@@ -25,7 +25,7 @@ TEST_CASE("every compression gives back what it was given") {
   for (const Compression compression :
        {Compression::none, Compression::gzip, Compression::snappy, Compression::lz4, Compression::zstd}) {
     for (const std::size_t size :
-         {std::size_t{1}, std::size_t{1000}, std::size_t{65536}, std::size_t{300'000}}) {
+         {std::size_t{0}, std::size_t{1}, std::size_t{1000}, std::size_t{65536}, std::size_t{300'000}}) {
       const base::ByteBuffer plain = sample(size);
       const auto packed = client::compress(compression, plain);
       REQUIRE(packed);
