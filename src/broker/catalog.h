@@ -60,6 +60,8 @@ class Catalog {
   bool has_bindings(std::string_view vhost, std::string_view source) const;
 
   std::size_t queue_count() const { return table<QueueRecord>().size(); }
+  // The default exchange of each vhost counts, though it has no record.
+  std::size_t exchange_count() const { return table<ExchangeRecord>().size() + table<VhostRecord>().size(); }
   // In the order of their keys: by vhost, then name.
   template <class R>
   void for_each(const std::function<void(const R&)>& visit) const {

@@ -32,7 +32,7 @@ base::Result<> Catalog::check_room(std::uint64_t queue_limit, std::size_t wanted
   if (queue_limit == 0 || queue_count() + wanted <= queue_limit) return {};
   return base::fail(
       base::Errc::precondition_failed,
-      fmt::format("there are {} streams; cluster_queue_limit is {}", queue_count(), queue_limit));
+      fmt::format("there are {} queues and streams; cluster_queue_limit is {}", queue_count(), queue_limit));
 }
 
 base::Result<Changes> Catalog::decide_one(const CreateStream& command) const {

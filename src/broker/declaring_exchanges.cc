@@ -105,6 +105,11 @@ base::Result<ExchangeRecord> Declaring::to_record(const Caller& caller, const Ex
     TRY_VOID(check_right(caller, Permission::write, false, *alternate->as<std::string>()));
   }
   TRY_VOID(exchange::make_exchange(spec.type, spec.arguments, shard_.random));
+  const auto limit = broker_.options().exchange_limit;
+  if (limit != 0 && catalog().exchange_count() >= limit) {
+    return precondition(fmt::format("cannot declare {}: exchange limit of {} is reached",
+                                    exchange_text(caller.vhost, spec.name), limit));
+  }
   return record;
 }
 

@@ -165,7 +165,10 @@ void Declaring::declare_queue(const Caller& caller, QueueSpec spec, Answer<Queue
   auto record = to_record(caller, spec);
   if (!record) return refuse(record.error());
   if (const auto* found = catalog().queue(caller.vhost, record->name)) {
-    if (auto same = check_equivalent(*found, *record); !same) return refuse(same.error());
+    const bool relaxed =
+        broker_.options().quorum_redeclared_relaxed && found->type == "quorum" && record->type == "classic";
+    const auto same = relaxed ? check_relaxed(*found, *record) : check_equivalent(*found, *record);
+    if (!same) return refuse(same.error());
     return answer_status(*found, std::move(answer));
   }
   if (record->name.starts_with("amq.") && !named_here) {

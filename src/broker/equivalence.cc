@@ -56,6 +56,16 @@ base::Result<> check_equivalent(const ExchangeRecord& current, const ExchangeRec
                         alternate, resource);
 }
 
+base::Result<> check_relaxed(const QueueRecord& current, const QueueRecord& wanted) {
+  for (const std::string_view key :
+       {"x-dead-letter-exchange", "x-dead-letter-routing-key", "x-expires", "x-max-length",
+        "x-max-length-bytes", "x-single-active-consumer", "x-message-ttl"}) {
+    TRY_VOID(check_argument(current.table_arguments.find(key), wanted.table_arguments.find(key), key,
+                            queue_text(current.vhost, current.name)));
+  }
+  return {};
+}
+
 base::Result<> check_equivalent(const QueueRecord& current, const QueueRecord& wanted) {
   if (current.exclusive_owner != wanted.exclusive_owner) return queue_locked(current.vhost, current.name);
   const auto resource = queue_text(current.vhost, current.name);

@@ -12,6 +12,9 @@ namespace sluice::broker {
 
 // Type, durable, auto_delete, internal and alternate-exchange; other arguments do not count.
 base::Result<> check_equivalent(const ExchangeRecord& current, const ExchangeRecord& wanted);
+// A quorum queue declared again as a classic one, where that is allowed: only arguments that change what it
+// does.
+base::Result<> check_relaxed(const QueueRecord& current, const QueueRecord& wanted);
 // Owner (405), durable, auto_delete, then the arguments that queues of its type know.
 base::Result<> check_equivalent(const QueueRecord& current, const QueueRecord& wanted);
 

@@ -15,11 +15,6 @@
 namespace sluice::broker {
 namespace {
 
-QueueType type_of(const QueueRecord& record) {
-  if (record.type == "stream") return QueueType::stream;
-  return record.type == "quorum" ? QueueType::quorum : QueueType::classic;
-}
-
 base::Result<std::int64_t> number_argument(std::string_view name, const base::FieldValue& value,
                                            const std::string& queue, std::int64_t min) {
   const auto number = value.integer();
@@ -78,7 +73,7 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
   const auto found = find_readable(caller, request.queue);
   if (!found) return answer(std::unexpected(found.error()));
   const auto& record = **found;
-  const auto type = type_of(record);
+  const auto type = queue_type_of(record.type);
   const bool wants_history = std::ranges::any_of(
       request.arguments.entries, [](const auto& each) { return each.first.starts_with("x-stream-"); });
   if (type == QueueType::stream || (wants_history && record.retains()))

@@ -38,6 +38,8 @@ struct BrokerOptions {
   std::uint64_t queue_limit = 0;
   base::DurationMs consumer_timeout{1'800'000};
   std::string default_queue_type = "classic";
+  bool quorum_redeclared_relaxed = false;
+  std::uint64_t exchange_limit = 0;
   std::uint32_t super_stream_partitions_max = 1000;
   log::Durability durability = log::Durability::written;
   base::ByteSize segment_bytes_max{500'000'000};
@@ -66,13 +68,17 @@ struct BrokerOptions {
                "the same in bytes, in its place; 0: the relative one counts"),
         option("total_memory_available_override_value", &B::memory_total_override,
                "what the machine's memory is taken for; 0: what the system says"),
-        option("cluster_queue_limit", &B::queue_limit, "how many streams there may be; 0: no limit"),
+        option("cluster_queue_limit", &B::queue_limit,
+               "how many queues and streams there may be; 0: no limit"),
+        option("cluster_exchange_limit", &B::exchange_limit, "how many exchanges there may be; 0: no limit"),
         option("consumer_timeout", &B::consumer_timeout,
                "how long a consumer of a quorum queue may hold a delivery without settling it, where neither "
-               "the "
-               "queue nor a policy says; 0: for ever"),
+               "the queue nor a policy says; 0: for ever"),
         option("default_queue_type", &B::default_queue_type,
                "type of queues whose declaration and vhost do not say: classic, quorum or stream"),
+        option("quorum_queue.property_equivalence.relaxed_checks_on_redeclaration",
+               &B::quorum_redeclared_relaxed,
+               "a quorum queue may be declared again as a classic one with other flags"),
         option("stream.max_super_stream_partitions", &B::super_stream_partitions_max,
                "partitions of one super stream", base::Range{1, 100'000}),
         option("stream.durability", &B::durability,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The queues this shard owns, as metadata changes make, change and remove them; queues nobody uses any more.
 #include "base/check.h"
+#include "broker/queue_arguments.h"
 #include "broker/shard_broker.h"
 #include "broker/shard_messaging.h"
 
@@ -8,9 +9,7 @@ namespace sluice::broker {
 namespace {
 
 OwnedQueue to_owned(const QueueRecord& record, const QueueSettings& settings) {
-  OwnedQueue owned{record.vhost, record.name,
-                   record.type == "quorum" ? QueueType::quorum : QueueType::classic, record.auto_delete,
-                   nullptr};
+  OwnedQueue owned{record.vhost, record.name, queue_type_of(record.type), record.auto_delete, nullptr};
   if (settings.dead_letters) owned.dead_letters = std::make_unique<DeadLetterTarget>(*settings.dead_letters);
   return owned;
 }

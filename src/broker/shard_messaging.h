@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messaging of one shard: answers AMQP sessions of this shard, routes from this shard's catalog copy, and
 // talks to the shards that own the queues. Owned by the shard's ShardBroker, used on its shard only. Its
-// parts: shard_messaging.cc (clients, turns, what is mailed), message_publishing.cc, message_consuming.cc (and
-// settling); the queues themselves are with WorkOwner, declarations with Declaring.
+// parts: shard_messaging.cc (clients, turns, what is mailed), message_*.cc (what a session asks) and
+// owned_queues.cc; the queues themselves are with WorkOwner, declarations with Declaring.
 //
 // Nothing here calls a QueueClient from inside a call that the client's session is making: confirms wait for
 // the end of the turn. Deliveries of this shard's queues are made inside WorkQueues::end_turn, where sessions

@@ -55,7 +55,7 @@ base::Result<BasicProperties> decode_properties(base::ByteView bytes);
 void encode_properties(const BasicProperties& properties, base::ByteBuffer& to);
 
 // The expiration property in ms; nothing when absent. precondition_failed with RabbitMQ's text when it is not
-// a decimal number below 2^32 (what a timer takes).
+// a decimal number up to expiry_ms_max (message/expiry.h).
 base::Result<std::optional<std::uint64_t>> expiration_ms(const BasicProperties& properties);
 
 // One header as it lies in the table: `value` is the payload behind the type letter (for S, x, A and F

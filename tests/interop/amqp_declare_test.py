@@ -280,5 +280,37 @@ class AutoDelete(AmqpCase):
         self.until_gone(name)
 
 
+class Limits(AmqpCase):
+    options = {"cluster_exchange_limit": 8, "cluster_queue_limit": 2,
+               "quorum_queue.property_equivalence.relaxed_checks_on_redeclaration": "true"}
+
+    def setUp(self):
+        super().setUp()
+        self.only_sluice("a broker with options of its own")
+
+    def test_exchanges_are_counted(self):
+        first = self.exchange(self.channel(), "fanout")  # beside the seven that are there from the start
+        with self.refused(406, "^PRECONDITION_FAILED - cannot declare exchange '.*' in vhost '/': exchange limit of 8 is "
+                               "reached$"):
+            self.channel().exchange_declare(self.name(), "fanout")
+        self.channel().exchange_declare(first, "fanout", durable=True)
+
+    def test_queues_are_counted(self):
+        first = self.queue(self.channel())
+        self.queue(self.channel())
+        with self.refused(406, "^PRECONDITION_FAILED - cannot declare queue '.*' in vhost '/': queue limit in cluster "
+                               r"\(2\) is reached$"):
+            self.queue(self.channel())
+        self.channel().queue_declare(first, durable=True)
+
+    def test_a_quorum_queue_may_be_declared_as_classic(self):
+        queue = self.queue(self.channel(), x_queue_type="quorum", x_max_length=5, x_delivery_limit=3)
+        self.channel().queue_declare(queue, durable=True, auto_delete=True, arguments={"x-max-length": 5})
+        with self.refused(406, "inequivalent arg 'x-max-length' for queue "):
+            self.channel().queue_declare(queue, durable=True, arguments={"x-max-length": 6})
+        with self.refused(406, "inequivalent arg 'x-queue-type' for queue "):
+            self.channel().queue_declare(queue, durable=True, arguments={"x-queue-type": "stream"})
+
+
 if __name__ == "__main__":
     main()

@@ -189,6 +189,17 @@ class Delayed(AmqpCase):
         queue = self.bound_queue(ch, exchange)
         self.assertEqual(self.take(ch, queue, 1), ["m"])
 
+    def test_hidden_keys_stay_hidden(self):
+        ch = self.channel(confirm=True)
+        delayed = self.exchange(ch, "x-delayed-message", arguments={"x-delayed-type": "direct"})
+        history = self.exchange(ch, "x-recent-history")
+        queue, hidden = self.bound_queue(ch, delayed, "k"), self.bound_queue(ch, delayed, "hidden")
+        self.publish(ch, "k", "m", exchange=delayed, headers={"x-delay": 50, "BCC": ["hidden"], "CC": ["seen"]})
+        self.publish(ch, "k", "m", exchange=history, headers={"BCC": ["hidden"], "CC": ["seen"]})
+        for name in (queue, hidden, self.bound_queue(ch, history)):
+            headers = self.get(ch, name)[1].headers
+            self.assertEqual((headers["CC"], headers.get("BCC")), (["seen"], None))
+
     def test_delays_that_are_none(self):
         ch = self.channel(confirm=True)
         exchange = self.delayed(ch)
