@@ -21,6 +21,7 @@ namespace sluice::storage {
 inline constexpr std::string_view journal_suffix = ".journal";
 inline constexpr std::string_view journal_index_suffix = ".index";
 inline constexpr std::string_view checkpoint_suffix = ".checkpoint";
+inline constexpr std::string_view journal_spare_suffix = ".spare";  // storage/journal_spares.h
 inline constexpr std::string_view journal_magic = "SLUICJNL", journal_index_magic = "SLUICJIX",
                                   checkpoint_magic = "SLUICCKP";
 inline constexpr std::uint32_t journal_version = 1;

@@ -83,6 +83,9 @@ base::Result<base::ByteView> JournalReader::bytes(std::uint64_t number, std::uin
       TRY(from, file(number, journal_suffix));
       std::size_t read_bytes = 0;
       Window& window = window_for(number, position, size, read_bytes);
+      if (number == growing_ && position < growing_bytes_)
+        read_bytes =
+            std::max<std::size_t>(size, std::min<std::uint64_t>(read_bytes, growing_bytes_ - position));
       if (window.bytes.capacity() > window_bytes_max) window.bytes = {};
       window.bytes.resize(read_bytes);
       auto got = from->read_at(position, window.bytes);

@@ -25,6 +25,8 @@ class JournalReader {
   // The record, checked; valid until the next call. corrupt: with file and byte.
   base::Result<base::ByteView> record(std::uint64_t number, Slot slot);
   base::Result<std::shared_ptr<const base::File>> file(std::uint64_t number, std::string_view suffix);
+  // The file with this number is being written and has so many bytes: what stands behind them may change.
+  void ends_at(std::uint64_t number, std::uint64_t bytes) { growing_ = number, growing_bytes_ = bytes; }
   // The files with this number are removed, or get another index.
   void forget(std::uint64_t number);
   // Gives back the windows; what follows reads anew.
@@ -57,6 +59,7 @@ class JournalReader {
   base::Disk& disk_;
   std::string directory_;
   JournalMetrics& metrics_;
+  std::uint64_t growing_ = 0, growing_bytes_ = 0;
   std::uint64_t uses_ = 0;  // a clock for least recently used
   std::array<Window, window_count> windows_;
   std::size_t last_window_ = 0;

@@ -51,7 +51,7 @@ class Recovery {
     TRY(names, disk_.list(directory_));
     for (const auto& name : names) {
       const auto parsed = parse_journal_file_name(name);
-      if (name.ends_with(temporary_suffix))
+      if (name.ends_with(temporary_suffix) || name.ends_with(journal_spare_suffix))
         TRY_VOID(disk_.remove(directory_ + "/" + name));
       else if (!parsed)
         warn("unknown file left alone", {{"file", directory_ + "/" + name}});

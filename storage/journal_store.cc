@@ -27,7 +27,8 @@ JournalStore::JournalStore(base::Shard& shard, std::string directory, const Jour
       metrics_(options.metrics != nullptr ? *options.metrics : own_metrics_),
       reader_(shard.disk, directory_, metrics_),
       tail_(options.tail_bytes_max),
-      compactor_(shard, directory_, map_, reader_, *this, metrics_) {}
+      compactor_(shard, directory_, map_, reader_, *this, metrics_),
+      spares_(shard.disk, directory_, options_.spare_files_max) {}
 
 JournalStore::~JournalStore() {
   std::lock_guard lock(jobs_->mutex);
@@ -53,9 +54,14 @@ base::Result<> JournalStore::recover(JournalVisitor& visitor) {
   return {};
 }
 
-base::Result<> JournalStore::create_file(std::uint64_t number, std::uint64_t first_point) {
+base::Result<> JournalStore::create_file(std::uint64_t number, std::uint64_t first_point, Over over) {
   const auto path = journal_path(directory_, number, journal_suffix);
-  TRY(file, shard_.disk.open(path, base::Disk::Mode::create));
+  auto file = over == Over::spare ? spares_.take(path) : nullptr;
+  is_over_spare_ = file != nullptr;
+  if (!file) {
+    TRY(made, shard_.disk.open(path, base::Disk::Mode::create));
+    file = std::move(made);
+  }
   header_ = {.number = number, .first_point = first_point, .salt = shard_.random.next()};
   std::array<std::uint8_t, journal_header_bytes> bytes;
   encode_journal_file_header(header_, bytes.data());
@@ -64,6 +70,7 @@ base::Result<> JournalStore::create_file(std::uint64_t number, std::uint64_t fir
   directory_unsynced_ = true;
   file_ = file;
   active_ = &map_.add_file(header_, journal_header_bytes);
+  reader_.ends_at(number, active_->bytes);
   unsynced_.push_back({number, std::make_shared<SyncFile>(std::move(file))});
   tail_.begin_file(header_);
   return {};
@@ -182,6 +189,7 @@ void JournalStore::write() {
   auto written = tail_.write(*file_, synced_);
   if (!written) return go_offline(written.error());
   active_->bytes = tail_.end_position();
+  reader_.ends_at(header_.number, active_->bytes);
   metrics_.writes.add();
   metrics_.bytes.add(active_->bytes - before);
 }
@@ -213,7 +221,7 @@ void JournalStore::go_offline(const base::Error& error) {
 std::uint64_t JournalStore::disk_bytes() const {
   std::uint64_t bytes = 0;
   for (const auto& [number, file] : map_.files()) bytes += file.bytes;
-  return bytes;
+  return bytes + spares_.bytes();
 }
 
 }  // namespace sluice::storage

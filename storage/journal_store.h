@@ -21,6 +21,7 @@
 #include "storage/journal_metrics.h"
 #include "storage/journal_reader.h"
 #include "storage/journal_recovery.h"
+#include "storage/journal_spares.h"
 #include "storage/journal_tail.h"
 #include "storage/sync_file.h"
 
@@ -81,16 +82,17 @@ class JournalStore final : public Journal, private CompactionTarget {
                    std::span<const MessagePlace> places) override;
 
   std::uint8_t* begin_message(std::span<const MessagePlace> places, std::size_t content_bytes, Slot& slot);
-  base::Result<> create_file(std::uint64_t number, std::uint64_t first_point);
+  enum class Over : std::uint8_t { nothing, spare };
+  base::Result<> create_file(std::uint64_t number, std::uint64_t first_point, Over over = Over::nothing);
   base::Result<> continue_file(const JournalFileHeader& header);
   void write();
-  void roll();
+  void roll(Over next = Over::spare);
   void start_checkpoint();
   CheckpointJob make_checkpoint_job();
   void on_checkpoint_done(CheckpointJob& job);
   void start_sync();
   void on_sync_done(std::uint64_t point, const std::optional<base::Error>& error);
-  void remove_dead_files();
+  void remove_dead_files(std::int64_t monotonic_ms);
   void compact_beside_appends();
   void go_offline(const base::Error& error);
   void update_gauges();
@@ -105,8 +107,10 @@ class JournalStore final : public Journal, private CompactionTarget {
   JournalReader reader_;
   JournalTail tail_;
   JournalCompactor compactor_;
+  JournalSpares spares_;
   JournalFile* active_ = nullptr;  // the file being written
   std::shared_ptr<base::File> file_;
+  bool is_over_spare_ = false;  // file_: something else stands behind its end
   JournalFileHeader header_;
   std::optional<base::Error> offline_;
 

@@ -31,10 +31,13 @@ void CheckpointJob::run(base::Disk& disk, const std::string& directory) {
   if (auto written = write_all(); !written) error = written.error();
 }
 
-void JournalStore::roll() {
+void JournalStore::roll(Over next) {
+  if (is_over_spare_) {
+    if (auto cut = file_->truncate(active_->bytes); !cut) return go_offline(cut.error());
+  }
   map_.seal(*active_);
   const auto next_point = end().value;
-  if (auto created = create_file(header_.number + 1, next_point); !created) go_offline(created.error());
+  if (auto created = create_file(header_.number + 1, next_point, next); !created) go_offline(created.error());
 }
 
 CheckpointJob JournalStore::make_checkpoint_job() {
@@ -130,7 +133,7 @@ void JournalStore::on_sync_done(std::uint64_t point, const std::optional<base::E
 
 void JournalStore::tick(std::int64_t monotonic_ms) {
   if (offline_) return;
-  remove_dead_files();
+  remove_dead_files(monotonic_ms);
   compactor_.run_slice(durable_checkpoint_, options_.live_part_min, options_.compaction_slice_bytes);
   compacted_at_ = end().value;
   write();
@@ -154,8 +157,8 @@ void JournalStore::compact_beside_appends() {
   compacted_at_ = end().value;
 }
 
-void JournalStore::remove_dead_files() {
-  std::vector<std::string> removed;
+void JournalStore::remove_dead_files(std::int64_t monotonic_ms) {
+  std::vector<std::string> removed = spares_.expired(monotonic_ms);
   for (auto at = map_.files().begin(); at != map_.files().end();) {
     JournalFile& file = at->second;
     if (!file.sealed || file.references > 0) {
@@ -173,8 +176,11 @@ void JournalStore::remove_dead_files() {
       ++at;
       continue;
     }
+    // The index goes after the journal file was taken out: what is there without the other can be opened.
+    const bool is_large = file.bytes >= options_.file_bytes_max / 2;
+    if (!is_large || !spares_.keep(file.number, file.bytes))
+      removed.push_back(journal_path(directory_, file.number, journal_suffix));
     removed.push_back(journal_path(directory_, file.number, journal_index_suffix));
-    removed.push_back(journal_path(directory_, file.number, journal_suffix));
     reader_.forget(file.number);
     metrics_.removed_files.add();
     at = map_.files().erase(at);
@@ -203,7 +209,11 @@ void JournalStore::close() {
   if (offline_) return;
   write();
   if (offline_) return;
-  if (active_->bytes > journal_header_bytes) roll();
+  for (const auto& path : spares_.all()) (void)shard_.disk.remove(path);
+  if (active_->bytes > journal_header_bytes)
+    roll(Over::nothing);
+  else if (is_over_spare_ && !file_->truncate(active_->bytes))
+    return;  // open() cuts it
   if (offline_) return;
   std::lock_guard lock(jobs_->mutex);  // a checkpoint under way ends first
   jobs_->closed = true;

@@ -4,8 +4,8 @@
 // sent by sendfile. One outbox per connection, owned by the connection's shard.
 //
 // It has no bound of its own: a session stops producing at `high_water` and goes on when on_drained() says
-// the transport got below `low_water`. Buffers above `keep_bytes` are given back when the outbox runs empty,
-// the rest by rest(), which the transport calls now and then: an idle connection holds nothing.
+// the transport got below `low_water`. A buffer above `keep_bytes` is given back when the outbox runs empty,
+// any by rest(), which the transport calls now and then: an idle connection holds nothing.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class Outbox {
  public:
   static constexpr std::size_t high_water_bytes = 1 << 20;
   static constexpr std::size_t low_water_bytes = 1 << 18;
-  static constexpr std::size_t keep_bytes = 4096;
+  static constexpr std::size_t keep_bytes = 256 << 10;
 
   struct Piece {
     std::size_t begin = 0;  // bytes: range in the buffer

@@ -5,6 +5,7 @@
 // own.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <type_traits>
@@ -27,6 +28,9 @@ class BatchBytes {
   void put_bytes(base::ByteView bytes) { put(bytes.data(), bytes.size()); }
   void put(const void* from, std::size_t size) {
     const auto* bytes = static_cast<const std::uint8_t*>(from);
+    // Each turn begins a new buffer: doubling from nothing copied every body once more.
+    if (bytes_.capacity() - bytes_.size() < size)
+      bytes_.reserve(std::max(bytes_.size() + size, std::max(grow_bytes_min, bytes_.capacity() * 4)));
     bytes_.insert(bytes_.end(), bytes, bytes + size);
   }
   base::ByteView view() const { return bytes_; }
@@ -35,6 +39,7 @@ class BatchBytes {
   void reserve(std::size_t size) { bytes_.reserve(size); }
 
  private:
+  static constexpr std::size_t grow_bytes_min = 16 << 10;
   base::ByteBuffer bytes_;
 };
 

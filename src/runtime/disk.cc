@@ -110,17 +110,18 @@ int flags_of(base::Disk::Mode mode) {
   return O_RDONLY;
 }
 
-std::string_view verb_of(base::Disk::Mode mode) {
-  return mode == base::Disk::Mode::create ? "create" : "open";
+Result<int> open_file(const std::string& path, base::Disk::Mode mode) {
+  // No access times: keeping them costs a twentieth of every small read. Refused for files of another owner.
+  int fd = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC | O_NOATIME, 0640);
+  if (fd < 0 && errno == EPERM) fd = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC, 0640);
+  if (fd < 0) return system_failure(mode == base::Disk::Mode::create ? "create" : "open", path);
+  return fd;
 }
 
 }  // namespace
 
 Result<std::shared_ptr<base::File>> RealDisk::open(const std::string& path, Mode mode) {
-  // No access times: keeping them costs a twentieth of every small read. Refused for files of another owner.
-  int fd = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC | O_NOATIME, 0640);
-  if (fd < 0 && errno == EPERM) fd = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC, 0640);
-  if (fd < 0) return system_failure(verb_of(mode), path);
+  TRY(fd, open_file(path, mode));
   struct stat status{};
   if (::fstat(fd, &status) != 0) {
     auto failure = system_failure("stat", path);
@@ -128,6 +129,11 @@ Result<std::shared_ptr<base::File>> RealDisk::open(const std::string& path, Mode
     return failure;
   }
   return std::make_shared<RealFile>(fd, path, static_cast<std::uint64_t>(status.st_size));
+}
+
+Result<std::shared_ptr<base::File>> RealDisk::open_over(const std::string& path) {
+  TRY(fd, open_file(path, Mode::write));
+  return std::make_shared<RealFile>(fd, path, 0);
 }
 
 Result<> RealDisk::create_directories(const std::string& path) {

@@ -3,13 +3,15 @@
 // Stateless: one instance serves all shards and their background workers.
 #pragma once
 
+#include "base/file_recycling.h"
 #include "base/ports.h"
 
 namespace sluice::runtime {
 
-class RealDisk final : public base::Disk {
+class RealDisk final : public base::Disk, public base::RecyclingDisk {
  public:
   base::Result<std::shared_ptr<base::File>> open(const std::string& path, Mode mode) override;
+  base::Result<std::shared_ptr<base::File>> open_over(const std::string& path) override;
   base::Result<> create_directories(const std::string& path) override;
   base::Result<std::vector<std::string>> list(const std::string& directory) const override;
   bool exists(const std::string& path) const override;

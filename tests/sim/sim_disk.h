@@ -15,7 +15,7 @@
 
 namespace sluice::sim {
 
-class SimDisk final : public base::Disk {
+class SimDisk final : public base::Disk, public base::RecyclingDisk {
  public:
   explicit SimDisk(std::unique_ptr<test::MemoryDisk> files) : files_(std::move(files)) {}
 
@@ -31,6 +31,11 @@ class SimDisk final : public base::Disk {
   base::Result<std::shared_ptr<base::File>> open(const std::string& path, Mode mode) override {
     if (mode == Mode::create) steps_->count();
     auto file = files_->open(path, mode);
+    if (!file) return file;
+    return std::make_shared<SimFile>(std::move(*file), steps_);
+  }
+  base::Result<std::shared_ptr<base::File>> open_over(const std::string& path) override {
+    auto file = files_->open_over(path);
     if (!file) return file;
     return std::make_shared<SimFile>(std::move(*file), steps_);
   }

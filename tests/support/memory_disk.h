@@ -17,11 +17,12 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/file_recycling.h"
 #include "base/ports.h"
 
 namespace sluice::test {
 
-class MemoryDisk final : public base::Disk {
+class MemoryDisk final : public base::Disk, public base::RecyclingDisk {
  public:
   struct Counts {
     std::uint64_t opens = 0, reads = 0, read_bytes = 0, writes = 0, syncs = 0, directory_syncs = 0;
@@ -44,6 +45,17 @@ class MemoryDisk final : public base::Disk {
     }
     if (found == inodes_.end()) return io_failed("open", path, "No such file or directory");
     return std::make_shared<MemoryFile>(state_, found->second, mode != Mode::read);
+  }
+
+  base::Result<std::shared_ptr<base::File>> open_over(const std::string& path) override {
+    std::lock_guard lock(state_->mutex);
+    const auto found = inodes_.find(path);
+    if (found == inodes_.end()) return io_failed("open", path, "No such file or directory");
+    Inode& inode = *found->second;
+    inode.before = inode.bytes;
+    inode.synced_bytes = 0;
+    inode.entry_synced = false;
+    return std::make_shared<MemoryFile>(state_, found->second, true, 0);
   }
 
   base::Result<> create_directories(const std::string& path) override {
@@ -163,7 +175,13 @@ class MemoryDisk final : public base::Disk {
     for (const auto& [path, old] : inodes_) {
       if (!old->entry_synced && keep_bytes == 0) continue;
       auto copy = std::make_shared<Inode>(*old);
-      copy->bytes.resize(std::min(copy->bytes.size(), copy->synced_bytes + keep_bytes));
+      const auto kept = std::min(copy->bytes.size(), copy->synced_bytes + keep_bytes);
+      copy->bytes.resize(kept);
+      // Of a file that is written over, what it held before is behind what was written anew.
+      if (kept < copy->before.size())
+        copy->bytes.insert(copy->bytes.end(), copy->before.begin() + static_cast<std::ptrdiff_t>(kept),
+                           copy->before.end());
+      copy->before.clear();
       left.emplace(path, std::move(copy));
     }
     inodes_ = std::move(left);
@@ -204,6 +222,7 @@ class MemoryDisk final : public base::Disk {
   struct Inode {
     std::string path;
     base::ByteBuffer bytes;
+    base::ByteBuffer before;  // of a file that is written over: what the disk still has behind synced_bytes
     std::size_t synced_bytes = 0;
     bool entry_synced = false;
   };
@@ -234,8 +253,10 @@ class MemoryDisk final : public base::Disk {
 
   class MemoryFile final : public base::File {
    public:
-    MemoryFile(std::shared_ptr<State> state, std::shared_ptr<Inode> inode, bool writable)
-        : state_(std::move(state)), inode_(std::move(inode)), writable_(writable) {}
+    // `over`: where a file that is written over goes on; none: at its end.
+    MemoryFile(std::shared_ptr<State> state, std::shared_ptr<Inode> inode, bool writable,
+               std::optional<std::size_t> over = {})
+        : state_(std::move(state)), inode_(std::move(inode)), writable_(writable), over_(over) {}
 
     base::Result<> append(std::span<const base::ByteView> parts) override {
       std::lock_guard lock(state_->mutex);
@@ -258,7 +279,7 @@ class MemoryDisk final : public base::Disk {
       state_->used_bytes += allowed;
       for (auto part : parts) {
         const auto taken = part.first(std::min(part.size(), allowed));
-        inode_->bytes.insert(inode_->bytes.end(), taken.begin(), taken.end());
+        put(taken);
         allowed -= taken.size();
       }
       if (!why.empty()) return io_failed("write", inode_->path, why);
@@ -283,6 +304,7 @@ class MemoryDisk final : public base::Disk {
       state_->used_bytes -= std::min<std::uint64_t>(
           state_->used_bytes, inode_->bytes.size() - std::min<std::size_t>(size, inode_->bytes.size()));
       inode_->bytes.resize(size);
+      inode_->before.resize(std::min<std::size_t>(inode_->before.size(), size));
       inode_->synced_bytes = std::min<std::size_t>(inode_->synced_bytes, size);
       return {};
     }
@@ -296,16 +318,25 @@ class MemoryDisk final : public base::Disk {
       std::lock_guard lock(state_->mutex);
       ++state_->counts.syncs;
       if (state_->take_sync_failure()) return io_failed("sync", inode_->path, "Input/output error");
-      inode_->synced_bytes = inode_->bytes.size();
+      inode_->synced_bytes = over_.value_or(inode_->bytes.size());
       return {};
     }
 
     int descriptor() const override { return -1; }
 
    private:
+    void put(base::ByteView part) {
+      base::ByteBuffer& bytes = inode_->bytes;
+      const std::size_t at = over_.value_or(bytes.size());
+      if (bytes.size() < at + part.size()) bytes.resize(at + part.size());
+      std::ranges::copy(part, bytes.begin() + static_cast<std::ptrdiff_t>(at));
+      if (over_) *over_ += part.size();
+    }
+
     std::shared_ptr<State> state_;
     std::shared_ptr<Inode> inode_;
     bool writable_;
+    std::optional<std::size_t> over_;
   };
 
   Inode& inode(const std::string& path) const {

@@ -33,6 +33,25 @@ TEST_CASE("a file is appended to, read, truncated and opened again at its end") 
   CHECK(base::as_text(bytes) == "0120123456789012");
 }
 
+TEST_CASE("a file is written over from its beginning, and keeps what stands behind") {
+  const test::TempDirectory dir;
+  runtime::RealDisk disk;
+  CHECK_FALSE(disk.open_over(dir.file("a")));
+  const base::ByteView old_part = base::as_bytes("0123456789"), new_part = base::as_bytes("abc");
+  REQUIRE((*disk.open(dir.file("a"), Mode::create))->append({&old_part, 1}));
+  auto file = disk.open_over(dir.file("a"));
+  REQUIRE(file);
+  REQUIRE((*file)->append({&new_part, 1}));
+  REQUIRE((*file)->append({&new_part, 1}));
+  CHECK(*(*file)->size() == 10);
+  std::array<std::uint8_t, 16> bytes{};
+  CHECK(*(*file)->read_at(0, bytes) == 10);
+  CHECK(base::as_text(base::ByteView(bytes).first(10)) == "abcabc6789");
+  REQUIRE((*file)->truncate(6));
+  REQUIRE((*file)->append({&new_part, 1}));
+  CHECK(*(*file)->size() == 9);
+}
+
 TEST_CASE("disk errors name the path and the reason") {
   const test::TempDirectory dir;
   runtime::RealDisk disk;

@@ -33,6 +33,7 @@ class Life {
   JournalOptions options() {
     JournalOptions made;
     made.file_bytes_max = 2000 + below(30'000);
+    made.spare_files_max = below(4);
     made.tail_bytes_max = below(2) * below(20'000);
     made.compaction_slice_bytes = 200 + below(below(2) * 20'000 + 1);
     made.live_part_min = 0.2 + 0.1 * static_cast<double>(below(8));

@@ -52,6 +52,7 @@ JournalOptions small_files() {
   JournalOptions options;
   options.file_bytes_max = 10'000;
   options.tail_bytes_max = 0;
+  options.spare_files_max = 0;
   return options;
 }
 
@@ -142,6 +143,47 @@ TEST_CASE("Files that nobody needs go once what settled them is durable and a ch
   w.check_all_readable();
   w.must_open();
   w.check_all_readable();
+}
+
+TEST_CASE("A file that nobody needs is written anew, and what it held is not taken for the new one's") {
+  auto options = small_files();
+  options.spare_files_max = 2;
+  World w(options);
+  std::uint64_t settled = 0;
+  const auto spares = [&] {
+    return std::ranges::count_if(w.names(), [](const auto& n) { return n.ends_with(journal_spare_suffix); });
+  };
+  const auto live_on = [&](int turns) {
+    for (int turn = 0; turn < turns; ++turn) {
+      w.publish_many(10);
+      w.settle(1, settled, settled + 7);
+      settled += 10;
+      w.check_all_readable();  // the newest from a file with something else behind its end
+      w.settle(1, settled - 2, settled - 1);
+      w.journal->flush(true);
+      w.ticks();
+    }
+  };
+  live_on(60);
+  CHECK(spares() > 0);
+  CHECK(w.metrics.removed_files.get() > 10);
+  CHECK(w.journal->disk_bytes() < 60'000);
+  w.must_open();  // as after a kill: what stands behind the end is cut
+  CHECK(spares() == 0);
+  w.check_all_readable();
+  live_on(60);
+  w.disk.files().lose_power();
+  w.must_open();
+  live_on(30);
+  w.journal->close();
+  CHECK(spares() == 0);
+  w.must_open();
+  CHECK_FALSE(w.logger.has("damaged"));
+  w.publish_many(10);
+  w.journal->tick(1);
+  w.journal->tick(60'000);  // one more file has become a spare
+  w.journal->tick(120'000);
+  CHECK(spares() == 0);
 }
 
 TEST_CASE("Of a file in which little is alive, that little is copied, and the file removed") {
