@@ -200,20 +200,40 @@ bool open_compound(base::ByteView bytes, bool map, base::ByteView& items, std::u
 // The descriptor of a section: 0x00, then its code as ulong or its name as symbol.
 bool read_section_code(base::ByteView& bytes, AmqpSection& which) {
   if (bytes.empty() || bytes[0] != described_constructor) return false;
+  constexpr auto first_code = static_cast<std::uint8_t>(AmqpSection::header);
+  constexpr auto last_code = static_cast<std::uint8_t>(AmqpSection::footer);
+  // As nearly everybody writes it: a small ulong.
+  if (bytes.size() >= 3 && bytes[1] == 0x53 && bytes[2] >= first_code && bytes[2] <= last_code) {
+    which = static_cast<AmqpSection>(bytes[2]);
+    bytes = bytes.subspan(3);
+    return true;
+  }
   bytes = bytes.subspan(1);
   AmqpValue descriptor;
   if (!read_amqp_value(bytes, descriptor)) return false;
   if (descriptor.kind == AmqpValue::Kind::uinteger) {
-    constexpr auto first = static_cast<std::uint64_t>(AmqpSection::header);
-    constexpr auto last = static_cast<std::uint64_t>(AmqpSection::footer);
     which = static_cast<AmqpSection>(descriptor.uinteger);
-    return descriptor.uinteger >= first && descriptor.uinteger <= last;
+    return descriptor.uinteger >= first_code && descriptor.uinteger <= last_code;
   }
   if (descriptor.kind != AmqpValue::Kind::string) return false;
   const auto known =
       std::ranges::find(section_symbols, descriptor.text, [](const auto& row) { return row.first; });
   if (known == section_symbols.end()) return false;
   which = known->second;
+  return true;
+}
+
+// Short texts, which most values of a message are, without the general way's detours. False: it is no such
+// value, or not whole.
+bool read_short_text(base::ByteView& bytes, std::uint8_t code, AmqpValue& into) {
+  const bool is_binary = code == 0xA0;
+  if (!is_binary && code != 0xA1 && code != 0xA3) return false;
+  if (bytes.size() < 2 || bytes.size() - 2 < bytes[1]) return false;
+  into.kind = is_binary ? AmqpValue::Kind::binary : AmqpValue::Kind::string;
+  into.code = code;
+  into.integer = 0;
+  into.text = base::as_text(bytes.subspan(2, bytes[1]));
+  bytes = bytes.subspan(std::size_t{2} + bytes[1]);
   return true;
 }
 
@@ -242,6 +262,7 @@ std::string_view to_string(AmqpProperty property) {
 bool read_amqp_value(base::ByteView& bytes, AmqpValue& into) {
   if (bytes.empty()) return false;
   const std::uint8_t code = bytes[0];
+  if (read_short_text(bytes, code, into)) return true;
   if (code == described_constructor) {
     into = plain_of(AmqpValue::Kind::other);
     return skip_value(bytes, described_depth_max);

@@ -67,8 +67,8 @@ struct JournalMetrics;  // storage/journal_metrics.h
 
 struct JournalOptions {
   std::uint64_t file_bytes_max = 64 << 20;
-  std::size_t spare_files_max = 4;       // files nobody needs, kept to be written anew
-  std::size_t tail_bytes_max = 8 << 20;  // the newest records, kept in memory for consumers that keep up
+  std::size_t spare_files_max = 4;        // files nobody needs, kept to be written anew
+  std::size_t tail_bytes_max = 16 << 20;  // the newest records, kept in memory for consumers that keep up
   // A full file with less than this part of its bytes alive is compacted.
   double live_part_min = 0.35;
   // Compaction looks at this much of a file at a time, at most, between other work of the shard.

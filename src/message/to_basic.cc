@@ -149,7 +149,7 @@ bool write_field(Appender& to, const AmqpValue& value, int depth) {
 // The table of headers under way: entries that do not fit or do not convert leave no trace.
 class Headers {
  public:
-  explicit Headers(base::ByteBuffer& to) : to_(to, 256) {}
+  explicit Headers(base::ByteBuffer& to) : to_(to, 64) {}
 
   void add(std::string_view name, const AmqpValue& value) {
     if (name.size() > short_text_bytes_max || full_) return;
