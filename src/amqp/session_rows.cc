@@ -31,10 +31,8 @@ broker::ConnectionRow Session::describe() const {
   row.send_oct = connection_.sent_bytes();
   row.send_cnt = connection_.sent_frames();
   row.send_pend = connection_.outbox().pending_bytes();
-  if (const auto table = base::decode_field_table(connection_.client_properties); table) {
-    for (const auto& [key, value] : table->entries) {
-      row.client_properties.emplace_back(key, base::to_text(value));
-    }
+  if (auto table = base::decode_field_table(connection_.client_properties); table) {
+    row.client_properties = std::move(*table);
   }
   return row;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,18 @@ struct QueueRow {
   bool durable = true, auto_delete = false, exclusive = false;
   base::FieldTable arguments, effective_policy_definition;
   std::string policy, operator_policy;
-  std::string owner;  // connection of an exclusive queue
+  std::string owner;                                     // connection of an exclusive queue
+  std::string exclusive_channel, exclusive_tag;          // of the exclusive consumer
+  std::string single_active_channel, single_active_tag;  // of the one that is active
   std::uint64_t messages_ready = 0, messages_unacknowledged = 0, messages = 0;
+  std::uint64_t messages_persistent = 0, message_bytes_persistent = 0;
   std::uint64_t message_bytes_ready = 0, message_bytes_unacknowledged = 0, message_bytes = 0;
   std::uint64_t published = 0, delivered = 0, acked = 0, redelivered = 0, dropped = 0, dead_lettered = 0;
   std::uint32_t consumers = 0;
-  std::string state;  // running | down: reason
+  std::uint64_t memory = 0;  // bytes, of its state
+  std::string state;         // running | down: reason
   std::uint32_t shard = 0;
+  std::uint64_t log = 0;
 };
 struct ExchangeRow {
   std::string vhost, name, type;
@@ -47,6 +53,25 @@ struct QueueConsumerRow {
 struct VhostRow {
   std::string name, description, default_queue_type;
 };
+struct UserRow {
+  std::string name;
+  std::vector<std::string> tags;
+};
+
+// A limit as operators give it: in bytes, or as a part of the machine's memory.
+struct MemoryPart {
+  std::optional<std::uint64_t> bytes;
+  double part = 0;
+};
+
+// How the texts of not_found begin for what is no queue, connection or policy: tools tell by them.
+inline constexpr std::string_view no_vhost_prefix = "Virtual host '", no_user_prefix = "User ";
+inline std::string no_vhost(std::string_view name) {
+  return std::string(no_vhost_prefix) + std::string(name) + "' does not exist";
+}
+inline std::string no_user(std::string_view name) {
+  return std::string(no_user_prefix) + std::string(name) + " does not exist";
+}
 
 class Administration {
  public:
@@ -58,6 +83,10 @@ class Administration {
   virtual void list_queue_consumers(std::string vhost, Done<std::vector<QueueConsumerRow>> done) = 0;
   virtual void list_policies(std::string vhost, std::string_view kind,
                              Done<std::vector<PolicyRecord>> done) = 0;
+  // Messages that exchanges of type x-delayed-message hold back, the next due first, at most `limit`.
+  virtual void list_delayed(std::string vhost, std::size_t limit, Done<std::vector<ScheduledRow>> done) = 0;
+  virtual void list_permissions(std::string vhost, Done<std::vector<PermissionRecord>> done) = 0;
+  virtual void list_users(Done<std::vector<UserRow>> done) = 0;
   virtual void list_vhosts(Done<std::vector<VhostRow>> done) = 0;
 
   virtual void purge_queue(const Identity& who, std::string vhost, std::string name,
@@ -75,6 +104,14 @@ class Administration {
   virtual void clear_topic_permissions(std::string vhost, std::string user, std::string exchange,
                                        Done<> done) = 0;
   virtual void list_topic_permissions(std::string vhost, Done<std::vector<TopicPermissionRecord>> done) = 0;
+  // By the id of its row; not_found when it is delivered, cancelled or never was.
+  virtual void cancel_delayed(std::string vhost, std::string id, Done<> done) = 0;
+  // Until the next start; the configuration stays as it is.
+  virtual void set_memory_limit(MemoryPart limit, Done<> done) = 0;
+  virtual void set_disk_limit(MemoryPart limit, Done<> done) = 0;
+  // Of a vhost, or of a user, or of both; an empty one is any. How many.
+  virtual void close_connections(std::string vhost, std::string user, std::string reason,
+                                 Done<std::uint64_t> done) = 0;
   // By the name that listings show; not_found when nobody has it.
   virtual void close_connection(std::string name, std::string reason, Done<> done) = 0;
 };

@@ -141,11 +141,8 @@ class Broker {
   virtual void list_tracking(std::string_view vhost, std::string_view stream,
                              Done<std::vector<TrackingRow>> done) = 0;
 
-  // An operator moves the memory watermark: in bytes, or as a part of the machine's memory (0 stops all
-  // publishers).
-  virtual void set_memory_watermark(std::optional<std::uint64_t> bytes, double part) {
-    static_cast<void>(bytes), static_cast<void>(part);
-  }
+  // What the alarms watch for, and whether they are on.
+  virtual ResourceLimits limits() const { return {}; }
 
   // -- driven by the runtime
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "broker/administration.h"
 #include "broker/catalog.h"
 #include "broker/catalog_draft.h"
 #include "broker/equivalence.h"
@@ -42,7 +43,7 @@ base::Result<Changes> Catalog::decide_one(const PutVhost& command) const {
 
 base::Result<Changes> Catalog::decide_one(const DeleteVhost& command) const {
   const auto* found = vhost(command.name);
-  if (!found) return base::fail(base::Errc::not_found, fmt::format("no vhost '{}'", command.name));
+  if (!found) return base::fail(base::Errc::not_found, no_vhost(command.name));
   Draft draft(*this);
   for_each<QueueRecord>([&](const auto& each) {
     if (each.vhost == command.name) draft.remove(each);
@@ -85,8 +86,7 @@ base::Result<Changes> Catalog::decide_one(const ClearTopicPermissions& command) 
 
 base::Result<Changes> Catalog::decide_one(const DeclareExchange& command) const {
   const auto& wanted = command.record;
-  if (!vhost(wanted.vhost))
-    return base::fail(base::Errc::not_found, fmt::format("no vhost '{}'", wanted.vhost));
+  if (!vhost(wanted.vhost)) return base::fail(base::Errc::not_found, no_vhost(wanted.vhost));
   if (const auto* found = exchange(wanted.vhost, wanted.name)) {
     TRY_VOID(check_equivalent(*found, wanted));
     return Changes{};
@@ -111,8 +111,7 @@ base::Result<Changes> Catalog::decide_one(const DeleteExchange& command) const {
 
 base::Result<Changes> Catalog::decide_one(const DeclareQueue& command) const {
   const auto& wanted = command.record;
-  if (!vhost(wanted.vhost))
-    return base::fail(base::Errc::not_found, fmt::format("no vhost '{}'", wanted.vhost));
+  if (!vhost(wanted.vhost)) return base::fail(base::Errc::not_found, no_vhost(wanted.vhost));
   if (const auto* found = queue(wanted.vhost, wanted.name)) {
     TRY_VOID(check_equivalent(*found, wanted));
     return Changes{};
@@ -169,8 +168,7 @@ base::Result<Changes> Catalog::decide_one(const Unbind& command) const {
 
 base::Result<Changes> Catalog::decide_one(const SetPolicy& command) const {
   const auto& wanted = command.record;
-  if (!vhost(wanted.vhost))
-    return base::fail(base::Errc::not_found, fmt::format("no vhost '{}'", wanted.vhost));
+  if (!vhost(wanted.vhost)) return base::fail(base::Errc::not_found, no_vhost(wanted.vhost));
   Draft draft(*this);
   draft.put(wanted);
   return draft.take();

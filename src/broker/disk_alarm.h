@@ -19,6 +19,13 @@ class DiskAlarm {
     metrics_.disk_free_limit_bytes.set(limit_bytes);
   }
 
+  // An operator moves it while the node runs.
+  void set_limit(std::uint64_t bytes) {
+    limit_bytes_ = bytes;
+    metrics_.disk_free_limit_bytes.set(bytes);
+    next_ms_ = 0;
+  }
+
   // The new state when it changed.
   std::optional<bool> on_tick(std::int64_t monotonic_ms) {
     if (monotonic_ms < next_ms_) return std::nullopt;
@@ -57,7 +64,7 @@ class DiskAlarm {
 
   base::Shard& shard_;
   const std::string path_;
-  const std::uint64_t limit_bytes_;
+  std::uint64_t limit_bytes_;
   BrokerMetrics& metrics_;
   std::int64_t next_ms_ = 0;
   bool on_ = false;

@@ -23,16 +23,13 @@ class MemoryAlarm {
  public:
   using Ask = std::function<MemoryUse()>;
 
-  // limit(total bytes) -> limit bytes
   MemoryAlarm(base::Shard& shard, Ask ask, BrokerMetrics& metrics)
       : shard_(shard), ask_(std::move(ask)), metrics_(metrics) {}
 
-  // Either in bytes, or as a part of the machine's memory when bytes is 0 and part is given. A part of 0
-  // stops all publishers.
-  void set_limit(std::optional<std::uint64_t> bytes, double part, std::uint64_t total_override) {
-    bytes_ = bytes;
-    part_ = part;
-    total_override_ = total_override;
+  // 0 stops all publishers.
+  void set_limit(std::uint64_t bytes) {
+    limit_bytes_ = bytes;
+    metrics_.memory_limit_bytes.set(bytes);
     next_ms_ = 0;
   }
 
@@ -41,11 +38,8 @@ class MemoryAlarm {
     if (!ask_ || monotonic_ms < next_ms_) return std::nullopt;
     next_ms_ = monotonic_ms + interval_ms;
     const auto use = ask_();
-    const auto total = total_override_ > 0 ? total_override_ : use.total_bytes;
-    const auto limit = bytes_ ? *bytes_ : static_cast<std::uint64_t>(static_cast<double>(total) * part_);
     metrics_.memory_used_bytes.set(use.used_bytes);
-    metrics_.memory_limit_bytes.set(limit);
-    const bool on = use.used_bytes > limit;
+    const bool on = use.used_bytes > limit_bytes_;
     if (on == on_) return std::nullopt;
     on_ = on;
     metrics_.memory_alarm.set(on ? 1 : 0);
@@ -53,7 +47,7 @@ class MemoryAlarm {
         on ? base::LogLevel::warning : base::LogLevel::info, "broker",
         on ? "vm_memory_high_watermark set. Publishers are stopped"
            : "vm_memory_high_watermark clear. Publishers go on",
-        {{"memory_used", std::to_string(use.used_bytes)}, {"allowed", std::to_string(limit)}});
+        {{"memory_used", std::to_string(use.used_bytes)}, {"allowed", std::to_string(limit_bytes_)}});
     return on;
   }
 
@@ -63,9 +57,7 @@ class MemoryAlarm {
   base::Shard& shard_;
   const Ask ask_;
   BrokerMetrics& metrics_;
-  std::optional<std::uint64_t> bytes_;
-  double part_ = 0.6;
-  std::uint64_t total_override_ = 0;
+  std::uint64_t limit_bytes_ = 0;
   std::int64_t next_ms_ = 0;
   bool on_ = false;
 };

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <numeric>
 #include <unordered_map>
 
 #include "broker/policies.h"
@@ -29,11 +31,19 @@ Answer<T> to_answer(Done<T> done) {
   };
 }
 
-Caller administrator(const Identity& who, std::string vhost) {
+// Who may do anything, with an exclusive queue too.
+Caller administrator(const Catalog& catalog, const Identity& who, std::string vhost, std::string_view queue) {
   Caller caller;
   caller.identity = who;
+  const auto* found = catalog.queue(vhost, queue);
+  if (found && found->exclusive()) caller.client = ClientId{found->exclusive_owner};
   caller.vhost = std::move(vhost);
   return caller;
+}
+
+// A channel as listings name it.
+std::string channel_name(const ShardBroker& broker, const Source& source) {
+  return fmt::format("{} ({})", broker.connection_name(source.client->caller.client), source.channel);
 }
 
 QueueRow row_of(const ShardBroker& broker, const QueueRecord& queue) {
@@ -46,6 +56,7 @@ QueueRow row_of(const ShardBroker& broker, const QueueRecord& queue) {
   row.exclusive = queue.exclusive();
   row.arguments = queue.table_arguments;
   row.shard = broker.owner_of(queue.log()).value;
+  row.log = queue.log_id;
   row.state = "running";
   const auto& policies = broker.policies();
   row.effective_policy_definition = policies.definition_of(queue);
@@ -59,7 +70,7 @@ QueueRow row_of(const ShardBroker& broker, const QueueRecord& queue) {
 void add_counts(ShardBroker& owner, const QueueRecord& queue, QueueRow& row) {
   if (queue.is_stream()) {
     const auto counts = owner.owner().counts(queue.log());
-    row.messages = row.messages_ready = counts.messages;
+    row.messages = row.messages_ready = row.messages_persistent = counts.messages;
     row.consumers = counts.readers;
     if (const auto why = owner.owner().down_reason(queue.log())) row.state = "down: " + *why;
     return;
@@ -72,6 +83,11 @@ void add_counts(ShardBroker& owner, const QueueRecord& queue, QueueRow& row) {
   row.messages_ready = stats->ready;
   row.messages_unacknowledged = stats->unacked;
   row.messages = stats->ready + stats->unacked;
+  if (queue.durable) {
+    row.messages_persistent = stats->persistent;
+    row.message_bytes_persistent = stats->persistent_bytes;
+  }
+  row.memory = stats->memory_bytes;
   row.message_bytes_ready = stats->ready_bytes;
   row.message_bytes_unacknowledged = stats->unacked_bytes;
   row.message_bytes = stats->ready_bytes + stats->unacked_bytes;
@@ -99,23 +115,48 @@ void ShardAdministration::visit(ShardBroker& broker, std::uint32_t shard, Round<
 
 base::Result<> ShardAdministration::check_vhost(std::string_view vhost) const {
   if (broker_.catalog().vhost(vhost)) return {};
-  return base::fail(base::Errc::not_found, fmt::format("there is no vhost '{}'", vhost));
+  return base::fail(base::Errc::not_found, no_vhost(vhost));
 }
 
 // -- listings
 
 void ShardAdministration::list_queues(std::string vhost, Done<std::vector<QueueRow>> done) {
   if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
-  auto collect = [vhost](ShardBroker& there, std::vector<QueueRow>& rows) {
+  // By log: what shards other than the queue's know of it. The round is on one shard at a time.
+  auto elsewhere = std::make_shared<std::unordered_map<std::uint64_t, QueueRow>>();
+  auto collect = [vhost, elsewhere](ShardBroker& there, std::vector<QueueRow>& rows) {
     there.catalog().for_each_queue([&](const QueueRecord& queue) {
-      if (queue.vhost != vhost || there.owner_of(queue.log()) != there.shard_id()) return;
-      auto& row = rows.emplace_back(row_of(there, queue));
-      add_counts(there, queue, row);
-      if (queue.exclusive()) row.owner = std::to_string(queue.exclusive_owner);
+      if (queue.vhost != vhost) return;
+      if (there.owner_of(queue.log()) == there.shard_id()) {
+        add_counts(there, queue, rows.emplace_back(row_of(there, queue)));
+      }
+      if (queue.exclusive() && shard_of(queue.exclusive_owner) == there.shard_id()) {
+        (*elsewhere)[queue.log_id].owner = there.connection_name(ClientId{queue.exclusive_owner});
+      }
+    });
+    there.shard_messaging().for_each_consumer([&](const Source& source) {
+      if (source.exclusive) {
+        auto& row = (*elsewhere)[source.queue.value];
+        row.exclusive_channel = channel_name(there, source);
+        row.exclusive_tag = source.tag;
+      } else if (source.single_active && source.active) {
+        auto& row = (*elsewhere)[source.queue.value];
+        row.single_active_channel = channel_name(there, source);
+        row.single_active_tag = source.tag;
+      }
     });
   };
-  auto finish = [done = std::move(done)](base::Result<std::vector<QueueRow>>&& rows) mutable {
-    if (rows) std::ranges::sort(*rows, {}, &QueueRow::name);
+  auto finish = [elsewhere, done = std::move(done)](base::Result<std::vector<QueueRow>>&& rows) mutable {
+    for (auto& row : *rows) {
+      const auto found = elsewhere->find(row.log);
+      if (found == elsewhere->end()) continue;
+      row.owner = std::move(found->second.owner);
+      row.exclusive_channel = std::move(found->second.exclusive_channel);
+      row.exclusive_tag = std::move(found->second.exclusive_tag);
+      row.single_active_channel = std::move(found->second.single_active_channel);
+      row.single_active_tag = std::move(found->second.single_active_tag);
+    }
+    std::ranges::sort(*rows, {}, &QueueRow::name);
     done(std::move(rows));
   };
   visit<QueueRow>(broker_, 0, {shard_.id, {}, std::move(finish), std::move(collect)});
@@ -161,6 +202,7 @@ void ShardAdministration::list_bindings(std::string vhost, Done<std::vector<Bind
 }
 
 void ShardAdministration::list_queue_consumers(std::string vhost, Done<std::vector<QueueConsumerRow>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
   auto collect = [vhost](ShardBroker& there, std::vector<QueueConsumerRow>& rows) {
     std::unordered_map<base::QueueId, const QueueRecord*> queues;
     there.catalog().for_each_queue([&](const QueueRecord& queue) {
@@ -172,8 +214,7 @@ void ShardAdministration::list_queue_consumers(std::string vhost, Done<std::vect
       auto& row = rows.emplace_back();
       row.vhost = vhost;
       row.queue_name = queue->second->name;
-      row.channel =
-          fmt::format("{} ({})", there.connection_name(source.client->caller.client), source.channel);
+      row.channel = channel_name(there, source);
       row.consumer_tag = source.tag;
       row.ack_required = !source.no_ack;
       row.exclusive = source.exclusive;
@@ -183,7 +224,13 @@ void ShardAdministration::list_queue_consumers(std::string vhost, Done<std::vect
       row.arguments = source.arguments;
     });
   };
-  visit<QueueConsumerRow>(broker_, 0, {shard_.id, {}, std::move(done), std::move(collect)});
+  auto finish = [done = std::move(done)](base::Result<std::vector<QueueConsumerRow>>&& rows) mutable {
+    std::ranges::stable_sort(*rows, {}, [](const QueueConsumerRow& row) {
+      return std::tie(row.queue_name, row.channel, row.consumer_tag);
+    });
+    done(std::move(rows));
+  };
+  visit<QueueConsumerRow>(broker_, 0, {shard_.id, {}, std::move(finish), std::move(collect)});
 }
 
 void ShardAdministration::list_policies(std::string vhost, std::string_view kind,
@@ -193,6 +240,36 @@ void ShardAdministration::list_policies(std::string vhost, std::string_view kind
   broker_.catalog().for_each<PolicyRecord>([&](const PolicyRecord& policy) {
     if (policy.vhost == vhost && policy.kind == kind) rows.push_back(policy);
   });
+  done(std::move(rows));
+}
+
+void ShardAdministration::list_delayed(std::string vhost, std::size_t limit,
+                                       Done<std::vector<ScheduledRow>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  broker_.ask_shard(base::ShardId{0}, [home = shard_.id, vhost = std::move(vhost), limit,
+                                       done = std::move(done)](ShardBroker& first) mutable {
+    first.shard_messaging().schedule().list(
+        std::move(vhost), limit, [&first, home, done = std::move(done)](auto rows) mutable {
+          first.ask_shard(home, [done = std::move(done), rows = std::move(rows)](ShardBroker&) mutable {
+            done(std::move(rows));
+          });
+        });
+  });
+}
+
+void ShardAdministration::list_permissions(std::string vhost, Done<std::vector<PermissionRecord>> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  std::vector<PermissionRecord> rows;
+  broker_.catalog().for_each<PermissionRecord>([&](const PermissionRecord& permission) {
+    if (permission.vhost == vhost) rows.push_back(permission);
+  });
+  done(std::move(rows));
+}
+
+void ShardAdministration::list_users(Done<std::vector<UserRow>> done) {
+  std::vector<UserRow> rows;
+  broker_.catalog().for_each<UserRecord>(
+      [&](const UserRecord& user) { rows.push_back({user.name, user.tags}); });
   done(std::move(rows));
 }
 
@@ -210,17 +287,19 @@ void ShardAdministration::list_vhosts(Done<std::vector<VhostRow>> done) {
 
 void ShardAdministration::purge_queue(const Identity& who, std::string vhost, std::string name,
                                       Done<std::uint64_t> done) {
-  broker_.messaging().purge_queue(administrator(who, std::move(vhost)), std::move(name),
-                                  to_answer(std::move(done)));
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  auto caller = administrator(broker_.catalog(), who, std::move(vhost), name);
+  broker_.messaging().purge_queue(caller, std::move(name), to_answer(std::move(done)));
 }
 
 void ShardAdministration::delete_queue(const Identity& who, std::string vhost, std::string name,
                                        bool if_unused, bool if_empty, Done<std::uint64_t> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
   if (!broker_.catalog().queue(vhost, name)) {
     return done(std::unexpected(no_such_queue(vhost, name).error()));
   }
-  broker_.messaging().delete_queue(administrator(who, std::move(vhost)), std::move(name), if_unused, if_empty,
-                                   to_answer(std::move(done)));
+  auto caller = administrator(broker_.catalog(), who, std::move(vhost), name);
+  broker_.messaging().delete_queue(caller, std::move(name), if_unused, if_empty, to_answer(std::move(done)));
 }
 
 void ShardAdministration::set_policy(PolicyRecord policy, Done<> done) {
@@ -260,7 +339,7 @@ void ShardAdministration::delete_vhost(std::string name, Done<> done) {
 
 base::Result<> ShardAdministration::check_user(std::string_view user) const {
   if (broker_.catalog().user(user)) return {};
-  return base::fail(base::Errc::not_found, fmt::format("there is no user '{}'", user));
+  return base::fail(base::Errc::not_found, no_user(user));
 }
 
 void ShardAdministration::set_permissions(PermissionRecord permission, Done<> done) {
@@ -297,6 +376,49 @@ void ShardAdministration::list_topic_permissions(std::string vhost,
     if (each.vhost == vhost) rows.push_back(each);
   });
   done(std::move(rows));
+}
+
+void ShardAdministration::cancel_delayed(std::string vhost, std::string id, Done<> done) {
+  if (auto known = check_vhost(vhost); !known) return done(std::move(known));
+  broker_.ask_shard(base::ShardId{0}, [home = shard_.id, vhost = std::move(vhost), id = std::move(id),
+                                       done = std::move(done)](ShardBroker& first) mutable {
+    first.shard_messaging().schedule().cancel(
+        std::move(vhost), std::move(id), [&first, home, done = std::move(done)](auto result) mutable {
+          first.ask_shard(home, [done = std::move(done), result = std::move(result)](ShardBroker&) mutable {
+            done(std::move(result));
+          });
+        });
+  });
+}
+
+void ShardAdministration::set_limit(bool disk, const MemoryPart& limit, Done<> done) {
+  auto set = [disk, limit](ShardBroker& there, std::vector<int>&) {
+    there.set_limit(disk ? ShardBroker::Alarm::disk : ShardBroker::Alarm::memory, limit);
+  };
+  visit<int>(broker_, 0,
+             {shard_.id,
+              {},
+              [done = std::move(done)](base::Result<std::vector<int>>&&) mutable { done({}); },
+              std::move(set)});
+}
+
+void ShardAdministration::close_connections(std::string vhost, std::string user, std::string reason,
+                                            Done<std::uint64_t> done) {
+  if (!vhost.empty()) {
+    if (auto known = check_vhost(vhost); !known) return done(std::unexpected(known.error()));
+  }
+  auto close = [vhost = std::move(vhost), user = std::move(user), reason = std::move(reason)](
+                   ShardBroker& there, std::vector<std::uint64_t>& closed) {
+    closed.push_back(there.close_connections(
+        [&](const ConnectionRow& row) {
+          return (vhost.empty() || row.vhost == vhost) && (user.empty() || row.user == user);
+        },
+        reason));
+  };
+  auto finish = [done = std::move(done)](base::Result<std::vector<std::uint64_t>>&& closed) mutable {
+    done(std::accumulate(closed->begin(), closed->end(), std::uint64_t{0}));
+  };
+  visit<std::uint64_t>(broker_, 0, {shard_.id, {}, std::move(finish), std::move(close)});
 }
 
 void ShardAdministration::close_connection(std::string name, std::string reason, Done<> done) {

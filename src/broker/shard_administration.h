@@ -21,6 +21,9 @@ class ShardAdministration final : public Administration {
   void list_bindings(std::string vhost, Done<std::vector<BindingRow>> done) override;
   void list_queue_consumers(std::string vhost, Done<std::vector<QueueConsumerRow>> done) override;
   void list_policies(std::string vhost, std::string_view kind, Done<std::vector<PolicyRecord>> done) override;
+  void list_delayed(std::string vhost, std::size_t limit, Done<std::vector<ScheduledRow>> done) override;
+  void list_permissions(std::string vhost, Done<std::vector<PermissionRecord>> done) override;
+  void list_users(Done<std::vector<UserRow>> done) override;
   void list_vhosts(Done<std::vector<VhostRow>> done) override;
   void purge_queue(const Identity& who, std::string vhost, std::string name,
                    Done<std::uint64_t> done) override;
@@ -35,6 +38,11 @@ class ShardAdministration final : public Administration {
   void clear_topic_permissions(std::string vhost, std::string user, std::string exchange,
                                Done<> done) override;
   void list_topic_permissions(std::string vhost, Done<std::vector<TopicPermissionRecord>> done) override;
+  void cancel_delayed(std::string vhost, std::string id, Done<> done) override;
+  void set_memory_limit(MemoryPart limit, Done<> done) override { set_limit(false, limit, std::move(done)); }
+  void set_disk_limit(MemoryPart limit, Done<> done) override { set_limit(true, limit, std::move(done)); }
+  void close_connections(std::string vhost, std::string user, std::string reason,
+                         Done<std::uint64_t> done) override;
   void close_connection(std::string name, std::string reason, Done<> done) override;
 
  private:
@@ -48,6 +56,7 @@ class ShardAdministration final : public Administration {
   };
   template <class Row>
   static void visit(ShardBroker& broker, std::uint32_t shard, Round<Row> round);
+  void set_limit(bool disk, const MemoryPart& limit, Done<> done);
   base::Result<> check_vhost(std::string_view vhost) const;
   base::Result<> check_user(std::string_view user) const;
 

@@ -29,6 +29,7 @@ ShardBroker::~ShardBroker() = default;
 
 base::Result<> ShardBroker::start() {
   TRY_VOID(load_catalog());
+  make_limits();
   if (shard_.id == base::ShardId{0}) {
     TRY_VOID(shard_.disk.create_directories(options_.data_dir + "/streams"));
     TRY_VOID(make_defaults());
@@ -175,22 +176,36 @@ void ShardBroker::on_tick(std::int64_t monotonic_ms) {
 }
 
 void ShardBroker::make_alarms() {
-  auto disk_limit = options_.disk_free_limit.value;
-  if (options_.disk_free_relative.value > 0 && set_.memory_use) {
-    const auto total = static_cast<double>(set_.memory_use().total_bytes);
-    disk_limit = std::max(disk_limit, static_cast<std::uint64_t>(total * options_.disk_free_relative.value));
-  }
-  disk_source_ = std::make_unique<DiskAlarm>(shard_, options_.data_dir, disk_limit, metrics_);
+  disk_source_ = std::make_unique<DiskAlarm>(shard_, options_.data_dir, disk_limit_bytes_, metrics_);
   memory_source_ = std::make_unique<MemoryAlarm>(shard_, set_.memory_use, metrics_);
-  std::optional<std::uint64_t> bytes;
-  if (options_.memory_watermark_absolute.value > 0) bytes = options_.memory_watermark_absolute.value;
-  memory_source_->set_limit(bytes, options_.memory_watermark.value, options_.memory_total_override.value);
+  memory_source_->set_limit(memory_limit_bytes_);
 }
 
-void ShardBroker::set_memory_watermark(std::optional<std::uint64_t> bytes, double part) {
-  on_shard(base::ShardId{0}, [bytes, part](ShardBroker& first) {
-    first.memory_source_->set_limit(bytes, part, first.options_.memory_total_override.value);
-  });
+// As configured; every shard knows them, so that any can tell.
+void ShardBroker::make_limits() {
+  std::optional<std::uint64_t> absolute;
+  if (options_.memory_watermark_absolute.value > 0) absolute = options_.memory_watermark_absolute.value;
+  memory_limit_bytes_ = to_bytes({absolute, options_.memory_watermark.value});
+  disk_limit_bytes_ =
+      std::max(options_.disk_free_limit.value, to_bytes({{}, options_.disk_free_relative.value}));
+}
+
+std::uint64_t ShardBroker::to_bytes(const MemoryPart& limit) const {
+  if (limit.bytes) return *limit.bytes;
+  auto total = options_.memory_total_override.value;
+  if (total == 0 && set_.memory_use) total = set_.memory_use().total_bytes;
+  return static_cast<std::uint64_t>(static_cast<double>(total) * limit.part);
+}
+
+void ShardBroker::set_limit(Alarm alarm, const MemoryPart& limit) {
+  const auto bytes = to_bytes(limit);
+  (alarm == Alarm::disk ? disk_limit_bytes_ : memory_limit_bytes_) = bytes;
+  if (alarm == Alarm::disk && disk_source_) disk_source_->set_limit(bytes);
+  if (alarm == Alarm::memory && memory_source_) memory_source_->set_limit(bytes);
+}
+
+ResourceLimits ShardBroker::limits() const {
+  return {memory_limit_bytes_, disk_limit_bytes_, memory_alarm_, disk_alarm_};
 }
 
 void ShardBroker::spread_alarm(Alarm alarm, std::optional<bool> on) {

@@ -95,7 +95,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
                           Done<std::vector<GroupMemberRow>> done) override;
   void list_tracking(std::string_view vhost, std::string_view stream,
                      Done<std::vector<TrackingRow>> done) override;
-  void set_memory_watermark(std::optional<std::uint64_t> bytes, double part) override;
+  ResourceLimits limits() const override;
   void on_turn_end() override;
   void on_tick(std::int64_t monotonic_ms) override;
 
@@ -120,6 +120,8 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void on_command_done(std::uint64_t number, base::Result<> result);
   void on_news(base::ShardId from, News news);
   enum class Alarm : std::uint8_t { memory, disk };
+  // An operator moves a limit; on every shard, of which one watches.
+  void set_limit(Alarm alarm, const MemoryPart& limit);
   void set_alarm(Alarm alarm, bool on);
   StreamOwner& owner() { return owner_; }
   ShardMessaging& shard_messaging() { return messaging_; }
@@ -165,6 +167,8 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void visit_from(std::uint32_t shard, Visit<Row> visit);
 
   base::Result<> make_defaults();
+  void make_limits();
+  std::uint64_t to_bytes(const MemoryPart& limit) const;
   void make_alarms();
   base::Result<> load_catalog();
   void remove_orphans();
@@ -227,6 +231,7 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   std::uint64_t next_client_ = 1, next_command_ = 1;
   std::uint64_t generation_ = 1;
   bool disk_alarm_ = false, memory_alarm_ = false;
+  std::uint64_t memory_limit_bytes_ = 0, disk_limit_bytes_ = 0;
   bool flow_changed_ = false;
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/field_table.h"
 #include "base/ids.h"
 #include "log/entry.h"
 
@@ -92,7 +93,7 @@ struct ConnectionRow {
   std::string user, vhost, connection_state, auth_mechanism;
   std::uint32_t heartbeat = 0, frame_max = 0, subscriptions = 0, publishers = 0;
   std::int64_t connected_at = 0;
-  std::vector<std::pair<std::string, std::string>> client_properties;
+  base::FieldTable client_properties;
   std::string protocol = "stream";  // or "AMQP 0-9-1"
   std::string user_provided_name;
   std::uint32_t channels = 0, channel_max = 0;
@@ -137,6 +138,10 @@ struct StreamRow {
   std::uint32_t publishers = 0, consumers = 0, shard = 0;
   std::uint64_t epoch = 0;
   std::string state;  // running | down: reason
+};
+struct ResourceLimits {
+  std::uint64_t memory_bytes = 0, disk_free_bytes = 0;
+  bool memory_alarm = false, disk_alarm = false;
 };
 struct ScheduledRow {
   std::string id, vhost, exchange, routing_key;

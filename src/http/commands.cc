@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "http/admin_socket.h"
+
 namespace sluice::http {
 namespace {
 
@@ -19,16 +21,6 @@ Rows<Row> keeping(Rows<Row> done, Keep keep) {
 template <class Row>
 Rows<Row> only_vhost(Rows<Row> done, const std::string& vhost) {
   return keeping(std::move(done), [vhost](const Row& row) { return row.vhost == vhost; });
-}
-
-broker::Done<> no_rows(Rows<NoRow> done) {
-  return [done = std::move(done)](base::Result<> outcome) mutable {
-    if (outcome) {
-      done(std::vector<NoRow>{});
-    } else {
-      done(std::unexpected(std::move(outcome).error()));
-    }
-  };
 }
 
 broker::StreamArguments arguments_of(const StreamSettings& settings) {
@@ -58,13 +50,16 @@ void Commands::on(const Status::Request&, Rows<StatusRow> done) {
   row.pid = node_.pid;
   row.listeners = node_.listeners;
   row.shards = node_.shards;
-  row.disk_free_limit_bytes = node_.disk_free_limit_bytes;
   row.uptime_seconds = static_cast<std::uint64_t>(usage.uptime_seconds);
   row.memory_bytes = usage.resident_bytes;
   row.disk_free_bytes = usage.disk_free_bytes;
   row.open_files = usage.open_files;
   row.open_files_max = usage.open_files_max;
-  row.disk_alarm = broker_.disk_alarm();
+  const broker::ResourceLimits limits = broker_.limits();
+  row.memory_limit_bytes = limits.memory_bytes;
+  row.memory_alarm = limits.memory_alarm;
+  row.disk_free_limit_bytes = limits.disk_free_bytes;
+  row.disk_alarm = limits.disk_alarm;
   broker_.list_streams([this, row = std::move(row), done = std::move(done)](auto streams) mutable {
     if (!streams) return done(std::unexpected(std::move(streams).error()));
     row.streams = streams->size();
@@ -80,12 +75,12 @@ void Commands::on(const Status::Request&, Rows<StatusRow> done) {
   });
 }
 
-void Commands::on(const Ping::Request&, Rows<NoRow> done) {
-  done(std::vector<NoRow>{});
+void Commands::on(const Ping::Request&, Rows<TextRow> done) {
+  done(std::vector{TextRow{"Ping succeeded"}});
 }
 
-void Commands::on(const Version::Request&, Rows<VersionRow> done) {
-  done(std::vector{VersionRow{node_.version}});
+void Commands::on(const Version::Request&, Rows<TextRow> done) {
+  done(std::vector{TextRow{node_.version}});
 }
 
 void Commands::on(const Environment::Request&, Rows<SettingRow> done) {
@@ -122,11 +117,11 @@ void Commands::on(const StreamStatus::Request& request, Rows<StreamStatusRow> do
 
 void Commands::on(const AddStream::Request& request, Rows<NoRow> done) {
   broker_.create_stream(node_.administrator, request.vhost, request.stream, arguments_of(request),
-                        no_rows(std::move(done)));
+                        no_rows<void>(std::move(done)));
 }
 
 void Commands::on(const DeleteStream::Request& request, Rows<NoRow> done) {
-  broker_.delete_stream(node_.administrator, request.vhost, request.stream, no_rows(std::move(done)));
+  broker_.delete_stream(node_.administrator, request.vhost, request.stream, no_rows<void>(std::move(done)));
 }
 
 void Commands::on(const AddSuperStream::Request& request, Rows<NoRow> done) {
@@ -145,12 +140,12 @@ void Commands::on(const AddSuperStream::Request& request, Rows<NoRow> done) {
   std::vector<std::string> partitions;
   for (const std::string& key : keys) partitions.push_back(fmt::format("{}-{}", request.super_stream, key));
   broker_.create_super_stream(node_.administrator, request.vhost, request.super_stream, std::move(partitions),
-                              std::move(keys), arguments_of(request), no_rows(std::move(done)));
+                              std::move(keys), arguments_of(request), no_rows<void>(std::move(done)));
 }
 
 void Commands::on(const DeleteSuperStream::Request& request, Rows<NoRow> done) {
   broker_.delete_super_stream(node_.administrator, request.vhost, request.super_stream,
-                              no_rows(std::move(done)));
+                              no_rows<void>(std::move(done)));
 }
 
 void Commands::on(const ListStreamConnections::Request& request, Rows<broker::ConnectionRow> done) {
@@ -183,7 +178,7 @@ void Commands::on(const ListStreamTracking::Request& request, Rows<broker::Track
 }
 
 void Commands::on(const ResetOffset::Request& request, Rows<NoRow> done) {
-  broker_.reset_offset(request.vhost, request.stream, request.reference, no_rows(std::move(done)));
+  broker_.reset_offset(request.vhost, request.stream, request.reference, no_rows<void>(std::move(done)));
 }
 
 namespace {
@@ -219,7 +214,10 @@ unsigned http_status(base::Errc code) {
 }
 
 Response failure(const base::Error& error) {
-  return error_response(http_status(error.code), base::to_string(error.code), error.text);
+  std::string_view word = base::to_string(error.code);
+  if (error.text.starts_with(broker::no_vhost_prefix)) word = no_vhost_word;
+  if (error.text.starts_with(broker::no_user_prefix)) word = no_user_word;
+  return error_response(http_status(error.code), word, error.text);
 }
 
 template <class E>
@@ -235,7 +233,7 @@ void carry_out(Commands& commands, const Request& http_request, Answer answer) {
     if (!rows) return answer(failure(rows.error()));
     if constexpr (E::shape == Shape::list) {
       answer({200, "application/json", boost::json::serialize(to_json(*rows))});
-    } else if constexpr (E::shape == Shape::one) {
+    } else if constexpr (E::shape == Shape::one || E::shape == Shape::text) {
       answer({200, "application/json", boost::json::serialize(to_json(rows->front()))});
     } else {
       answer({200, "application/json", "{}"});

@@ -8,6 +8,7 @@
 
 #include <array>
 
+#include "http/node_endpoints.h"
 #include "http/queue_endpoints.h"
 #include "http/request_parts.h"
 #include "http/rows.h"
@@ -27,9 +28,9 @@ struct StatusRow {
   std::vector<std::string> listeners;
   std::uint32_t shards = 0;
   std::uint64_t streams = 0, connections = 0, publishers = 0, consumers = 0;
-  std::uint64_t memory_bytes = 0, disk_free_bytes = 0, disk_free_limit_bytes = 0;
+  std::uint64_t memory_bytes = 0, memory_limit_bytes = 0, disk_free_bytes = 0, disk_free_limit_bytes = 0;
   std::uint64_t open_files = 0, open_files_max = 0;
-  bool disk_alarm = false;
+  bool memory_alarm = false, disk_alarm = false;
   static constexpr auto fields() {
     using R = StatusRow;
     using base::field;
@@ -46,6 +47,8 @@ struct StatusRow {
                       field("publishers", &R::publishers, "of all connections"),
                       field("consumers", &R::consumers, "of all connections"),
                       field("memory_bytes", &R::memory_bytes, "resident"),
+                      field("memory_limit_bytes", &R::memory_limit_bytes, "above it publishers wait"),
+                      field("memory_alarm", &R::memory_alarm, "whether they do"),
                       field("disk_free_bytes", &R::disk_free_bytes, "where the data directory is"),
                       field("disk_free_limit_bytes", &R::disk_free_limit_bytes, "below it publishers wait"),
                       field("disk_alarm", &R::disk_alarm, "whether they do"),
@@ -62,22 +65,16 @@ struct Status {
 
 struct Ping {
   static constexpr std::string_view name = "ping", doc = "Succeeds when the server answers";
-  static constexpr Shape shape = Shape::none;
+  static constexpr Shape shape = Shape::text;
   struct Request : NoRequest {};
-  using Row = NoRow;
+  using Row = TextRow;
 };
 
-struct VersionRow {
-  std::string version;
-  static constexpr auto fields() {
-    return std::tuple{base::field("version", &VersionRow::version, "of the server", Shown{})};
-  }
-};
 struct Version {
   static constexpr std::string_view name = "version", doc = "Shows the version of the running server";
-  static constexpr Shape shape = Shape::one;
+  static constexpr Shape shape = Shape::text;
   struct Request : NoRequest {};
-  using Row = VersionRow;
+  using Row = TextRow;
 };
 
 struct SettingRow {
@@ -280,7 +277,9 @@ using Endpoints =
                  ListChannels, PurgeQueue, RewindQueue, DeleteQueue, CloseConnection, SetPolicy, ListPolicies,
                  ClearPolicy, SetOperatorPolicy, ListOperatorPolicies, ClearOperatorPolicy, AddVhost,
                  DeleteVhost, ListVhosts, SetPermissions, SetTopicPermissions, ClearTopicPermissions,
-                 ListTopicPermissions>;
+                 ListTopicPermissions, ListUsers, ListPermissions, CloseAllConnections,
+                 CloseAllUserConnections, ListDelayedMessages, CancelDelayedMessage, SetMemoryWatermark,
+                 SetDiskFreeLimit>;
 
 template <class F, class... E>
 void for_each_endpoint(EndpointList<E...>, F&& f) {

@@ -32,7 +32,6 @@ struct Node {
   std::string data_dir;
   std::int64_t pid = 0;
   std::uint32_t shards = 0;
-  std::uint64_t disk_free_limit_bytes = 0;
   std::vector<std::string> listeners;  // "stream 127.0.0.1:5552"
   std::vector<NodeSetting> settings;
   broker::Identity administrator;  // whom commands of the unix socket act as

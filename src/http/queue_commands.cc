@@ -9,17 +9,6 @@
 namespace sluice::http {
 namespace {
 
-template <class T>
-broker::Done<T> no_rows(Rows<NoRow> done) {
-  return [done = std::move(done)](base::Result<T> outcome) mutable {
-    if (outcome) {
-      done(std::vector<NoRow>{});
-    } else {
-      done(std::unexpected(std::move(outcome).error()));
-    }
-  };
-}
-
 // Rows under names of their own.
 template <class To, class From>
 Rows<From> renamed(Rows<To> done) {
@@ -33,8 +22,19 @@ Rows<From> renamed(Rows<To> done) {
 
 }  // namespace
 
-void Commands::on(const ListQueues::Request& request, Rows<broker::QueueRow> done) {
-  broker_.administration()->list_queues(request.vhost, std::move(done));
+void Commands::on(const ListQueues::Request& request, Rows<ListedQueue> done) {
+  broker_.administration()->list_queues(request.vhost,
+                                        [this, request, done = std::move(done)](auto rows) mutable {
+                                          if (!rows) return done(std::unexpected(std::move(rows).error()));
+                                          std::vector<ListedQueue> made;
+                                          for (auto& row : *rows) {
+                                            const bool runs = row.state == "running";
+                                            if ((request.online && !runs) || (request.offline && runs))
+                                              continue;
+                                            made.emplace_back(std::move(row), node_.name);
+                                          }
+                                          done(std::move(made));
+                                        });
 }
 void Commands::on(const ListExchanges::Request& request, Rows<broker::ExchangeRow> done) {
   broker_.administration()->list_exchanges(request.vhost, std::move(done));
@@ -69,9 +69,12 @@ void Commands::on(const RewindQueue::Request& request, Rows<NoRow> done) {
   }
   broker_.rewind_queue(request.vhost, request.queue, from, no_rows<std::uint64_t>(std::move(done)));
 }
-void Commands::on(const DeleteQueue::Request& request, Rows<NoRow> done) {
-  broker_.administration()->delete_queue(node_.administrator, request.vhost, request.queue, request.if_unused,
-                                         request.if_empty, no_rows<std::uint64_t>(std::move(done)));
+void Commands::on(const DeleteQueue::Request& request, Rows<TextRow> done) {
+  broker_.administration()->delete_queue(
+      node_.administrator, request.vhost, request.queue, request.if_unused, request.if_empty,
+      saying<std::uint64_t>(std::move(done), [](std::uint64_t count) {
+        return fmt::format("Queue was successfully deleted with {} ready messages", count);
+      }));
 }
 void Commands::on(const CloseConnection::Request& request, Rows<NoRow> done) {
   broker_.administration()->close_connection(request.pid, request.reason, no_rows<void>(std::move(done)));
@@ -82,7 +85,7 @@ void Commands::set_policy(std::string_view kind, const PolicyRequest& request, R
   const auto definition = boost::json::parse(request.definition, error);
   if (error) {
     return done(
-        base::fail(base::Errc::malformed, fmt::format("the definition is no JSON: {}", error.message())));
+        base::fail(base::Errc::malformed, fmt::format("JSON decoding error. Reason: {}", error.message())));
   }
   auto table = table_from_json(definition);
   if (!table) return done(std::unexpected(table.error()));
@@ -102,12 +105,13 @@ void Commands::on(const SetPolicy::Request& request, Rows<NoRow> done) {
 void Commands::on(const SetOperatorPolicy::Request& request, Rows<NoRow> done) {
   set_policy(broker::PolicyRecord::operator_kind, request, std::move(done));
 }
-void Commands::on(const ListPolicies::Request& request, Rows<broker::PolicyRecord> done) {
-  broker_.administration()->list_policies(request.vhost, broker::PolicyRecord::user_kind, std::move(done));
+void Commands::on(const ListPolicies::Request& request, Rows<PolicyRow> done) {
+  broker_.administration()->list_policies(request.vhost, broker::PolicyRecord::user_kind,
+                                          renamed<PolicyRow, broker::PolicyRecord>(std::move(done)));
 }
-void Commands::on(const ListOperatorPolicies::Request& request, Rows<broker::PolicyRecord> done) {
+void Commands::on(const ListOperatorPolicies::Request& request, Rows<PolicyRow> done) {
   broker_.administration()->list_policies(request.vhost, broker::PolicyRecord::operator_kind,
-                                          std::move(done));
+                                          renamed<PolicyRow, broker::PolicyRecord>(std::move(done)));
 }
 void Commands::on(const ClearPolicy::Request& request, Rows<NoRow> done) {
   broker_.administration()->clear_policy(request.vhost, std::string(broker::PolicyRecord::user_kind),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operator's commands for queues, exchanges, connections, policies and vhosts, named and shaped as
 // rabbitmqctl's. Part of the list in endpoints.h, which says how a command is declared. `intro` is the line
-// that the CLI prints first; names in braces are the request's fields.
+// that the CLI prints first; names in braces are the request's fields. `refused` is the CLI's exit code for
+// what the server refuses, where rabbitmqctl has another than 65.
 #pragma once
 
 #include "http/queue_rows.h"
@@ -10,11 +11,23 @@
 namespace sluice::http {
 
 struct ListQueues {
-  static constexpr std::string_view name = "list_queues", doc = "Lists queues and their properties",
-                                    intro = "Listing queues for vhost {vhost} ...";
+  static constexpr std::string_view
+      name = "list_queues",
+      doc = "Lists queues and their properties",
+      intro = "Timeout: {timeout} seconds ...\nListing queues for vhost {vhost} ...";
   static constexpr Shape shape = Shape::list;
-  struct Request : VhostRequest {};
-  using Row = broker::QueueRow;
+  struct Request {
+    std::string vhost = "/";
+    bool online = false, offline = false, local = false;
+    static constexpr auto fields() {
+      using base::field;
+      return std::tuple{field("vhost", &Request::vhost, "virtual host"),
+                        field("online", &Request::online, "only those that run"),
+                        field("offline", &Request::offline, "only those that are down"),
+                        field("local", &Request::local, "only those of this node: all")};
+    }
+  };
+  using Row = ListedQueue;
 };
 struct ListExchanges {
   static constexpr std::string_view name = "list_exchanges", doc = "Lists exchanges",
@@ -64,6 +77,7 @@ struct PurgeQueue {
   static constexpr std::string_view name = "purge_queue", doc = "Removes all ready messages of a queue",
                                     intro = "Purging queue '{queue}' in vhost '{vhost}' ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request : QueueRequest {};
   using Row = NoRow;
 };
@@ -72,6 +86,7 @@ struct RewindQueue {
                                     doc = "Makes settled messages of a queue with x-retain ready again",
                                     intro = "Rewinding queue '{queue}' in vhost '{vhost}' ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request {
     std::string queue;
     std::string vhost = "/";
@@ -88,9 +103,11 @@ struct RewindQueue {
   using Row = NoRow;
 };
 struct DeleteQueue {
-  static constexpr std::string_view name = "delete_queue", doc = "Deletes a queue",
-                                    intro = "Deleting queue '{queue}' on vhost '{vhost}' ...";
-  static constexpr Shape shape = Shape::none;
+  static constexpr std::string_view
+      name = "delete_queue",
+      doc = "Deletes a queue", intro = "Deleting queue '{queue}' on vhost '{vhost}'{if_empty}{if_unused} ...";
+  static constexpr Shape shape = Shape::text;
+  static constexpr int refused = 64;
   struct Request {
     std::string queue;
     std::string vhost = "/";
@@ -103,12 +120,13 @@ struct DeleteQueue {
                         field("if_unused", &Request::if_unused, "only when it has no consumers")};
     }
   };
-  using Row = NoRow;
+  using Row = TextRow;
 };
 struct CloseConnection {
   static constexpr std::string_view name = "close_connection", doc = "Closes a client's connection",
                                     intro = "Closing connection {pid}, reason: {reason}...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request {
     std::string pid, reason;
     static constexpr auto fields() {
@@ -151,6 +169,7 @@ struct SetPolicy {
           "Setting policy \"{name}\" for pattern \"{pattern}\" to \"{definition}\" with priority "
           "\"{priority}\" for vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request : PolicyRequest {};
   using Row = NoRow;
 };
@@ -159,12 +178,13 @@ struct ListPolicies {
                                     intro = "Listing policies for vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::PolicyRecord;
+  using Row = PolicyRow;
 };
 struct ClearPolicy {
   static constexpr std::string_view name = "clear_policy", doc = "Removes a policy",
                                     intro = "Clearing policy \"{name}\" on vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request : NamedRequest {};
   using Row = NoRow;
 };
@@ -176,6 +196,7 @@ struct SetOperatorPolicy {
           "Setting operator policy override \"{name}\" for pattern \"{pattern}\" to \"{definition}\" "
           "with priority \"{priority}\" for vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request : PolicyRequest {};
   using Row = NoRow;
 };
@@ -184,12 +205,13 @@ struct ListOperatorPolicies {
                                     intro = "Listing operator policy overrides for vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::PolicyRecord;
+  using Row = PolicyRow;
 };
 struct ClearOperatorPolicy {
   static constexpr std::string_view name = "clear_operator_policy", doc = "Removes an operator policy",
                                     intro = "Clearing operator policy \"{name}\" on vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request : NamedRequest {};
   using Row = NoRow;
 };
@@ -234,6 +256,7 @@ struct SetPermissions {
                                     intro =
                                         "Setting permissions for user \"{user}\" in vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request {
     std::string user, configure, write, read;
     std::string vhost = "/";
@@ -257,6 +280,7 @@ struct SetTopicPermissions {
                                         "Setting topic permissions on \"{exchange}\" for user \"{user}\" in "
                                         "vhost \"{vhost}\" ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request {
     std::string user, exchange, write, read;
     std::string vhost = "/";
@@ -281,6 +305,7 @@ struct ClearTopicPermissions {
                                         "Clearing topic permissions for user \"{user}\" in vhost "
                                         "\"{vhost}\" ...";
   static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
   struct Request {
     std::string user, exchange;
     std::string vhost = "/";

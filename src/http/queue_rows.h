@@ -9,9 +9,31 @@
 
 namespace sluice::http {
 
+// A queue with what the node adds. Columns that RabbitMQ has and this server does not count stay empty.
+struct ListedQueue : broker::QueueRow {
+  std::string pid, leader;
+  std::vector<std::string> members;
+  std::uint64_t in_memory = 0;  // bodies lie in the journal
+  std::string uncounted;
+  ListedQueue(broker::QueueRow row, const std::string& node)
+      : broker::QueueRow(std::move(row)), pid(fmt::format("<{}.{}.{}>", node, shard, log)) {
+    if (type == "classic") return;
+    leader = node;
+    members.push_back(node);
+  }
+  ListedQueue() = default;
+};
+struct PolicyRow : broker::PolicyRecord {
+  std::string text;  // the definition as a text of JSON, which is how rabbitmqctl prints it in all formats
+  explicit PolicyRow(broker::PolicyRecord policy)
+      : broker::PolicyRecord(std::move(policy)), text(boost::json::serialize(table_to_json(definition))) {}
+  PolicyRow() = default;
+};
 struct AnyConnectionRow : broker::ConnectionRow {
   explicit AnyConnectionRow(broker::ConnectionRow row) : broker::ConnectionRow(std::move(row)) {}
   AnyConnectionRow() = default;
+  bool ssl = false;
+  std::string none;
 };
 struct NamedChannelRow : broker::ChannelRow {
   std::string pid;
@@ -21,9 +43,9 @@ struct NamedChannelRow : broker::ChannelRow {
 };
 
 template <>
-struct Description<broker::QueueRow> {
+struct Description<ListedQueue> {
   static constexpr auto fields() {
-    using R = broker::QueueRow;
+    using R = ListedQueue;
     using base::field;
     return std::tuple{
         field("name", &R::name, "of the queue", Shown{}),
@@ -33,14 +55,28 @@ struct Description<broker::QueueRow> {
         field("policy", &R::policy, "that applies"),
         field("operator_policy", &R::operator_policy, "that applies"),
         field("effective_policy_definition", &R::effective_policy_definition, "both together"),
+        field("pid", &R::pid, "node, shard and log"),
         field("owner_pid", &R::owner, "connection of an exclusive queue"),
         field("exclusive", &R::exclusive, "of one connection"),
+        field("exclusive_consumer_pid", &R::exclusive_channel, "its channel"),
+        field("exclusive_consumer_tag", &R::exclusive_tag, "of the consumer that is alone"),
+        field("single_active_consumer_pid", &R::single_active_channel, "its channel"),
+        field("single_active_consumer_tag", &R::single_active_tag, "of the consumer whose turn it is"),
         field("messages_ready", &R::messages_ready, "to be delivered"),
         field("messages_unacknowledged", &R::messages_unacknowledged, "delivered, not settled"),
         field("messages", &R::messages, "both together", Shown{}),
+        field("messages_ready_ram", &R::in_memory, "0: messages are on disk"),
+        field("messages_unacknowledged_ram", &R::in_memory, "0: messages are on disk"),
+        field("messages_ram", &R::in_memory, "0: messages are on disk"),
+        field("messages_persistent", &R::messages_persistent, "that survive a restart"),
         field("message_bytes", &R::message_bytes, "of all messages"),
         field("message_bytes_ready", &R::message_bytes_ready, "of those to be delivered"),
         field("message_bytes_unacknowledged", &R::message_bytes_unacknowledged, "of those not settled"),
+        field("message_bytes_ram", &R::in_memory, "0: messages are on disk"),
+        field("message_bytes_persistent", &R::message_bytes_persistent, "of those that survive a restart"),
+        field("head_message_timestamp", &R::uncounted, "empty: not counted"),
+        field("disk_reads", &R::uncounted, "empty: not counted by queue"),
+        field("disk_writes", &R::uncounted, "empty: not counted by queue"),
         field("messages_published", &R::published, "since the start"),
         field("messages_delivered", &R::delivered, "since the start"),
         field("messages_acknowledged", &R::acked, "since the start"),
@@ -48,8 +84,14 @@ struct Description<broker::QueueRow> {
         field("messages_dropped", &R::dropped, "since the start"),
         field("messages_dead_lettered", &R::dead_lettered, "since the start"),
         field("consumers", &R::consumers, "how many"),
+        field("consumer_utilisation", &R::uncounted, "empty: not counted"),
+        field("consumer_capacity", &R::uncounted, "empty: not counted"),
+        field("memory", &R::memory, "bytes its state takes"),
         field("state", &R::state, "running, or down and why"),
         field("type", &R::type, "classic, quorum or stream"),
+        field("leader", &R::leader, "its node; empty: classic"),
+        field("members", &R::members, "its nodes"),
+        field("online", &R::members, "those of them that run"),
         field("shard", &R::shard, "its owner"),
         field("vhost", &R::vhost, "virtual host")};
   }
@@ -140,6 +182,14 @@ struct Description<AnyConnectionRow> {
                       field("user_provided_name", &R::user_provided_name, "what the client calls itself"),
                       field("port", &R::port, "own port"),
                       field("host", &R::host, "own address"),
+                      field("ssl", &R::ssl, "whether it is encrypted"),
+                      field("ssl_protocol", &R::none, "empty: not encrypted"),
+                      field("ssl_key_exchange", &R::none, "empty: not encrypted"),
+                      field("ssl_cipher", &R::none, "empty: not encrypted"),
+                      field("ssl_hash", &R::none, "empty: not encrypted"),
+                      field("peer_cert_subject", &R::none, "empty: not encrypted"),
+                      field("peer_cert_issuer", &R::none, "empty: not encrypted"),
+                      field("peer_cert_validity", &R::none, "empty: not encrypted"),
                       field("user", &R::user, "who is logged in", Shown{}),
                       field("peer_host", &R::peer_host, "the client's address", Shown{}),
                       field("peer_port", &R::peer_port, "the client's port", Shown{}),
@@ -162,15 +212,15 @@ struct Description<AnyConnectionRow> {
 };
 
 template <>
-struct Description<broker::PolicyRecord> {
+struct Description<PolicyRow> {
   static constexpr auto fields() {
-    using R = broker::PolicyRecord;
+    using R = PolicyRow;
     using base::field;
     return std::tuple{field("vhost", &R::vhost, "virtual host", Shown{}),
                       field("name", &R::name, "of the policy", Shown{}),
                       field("pattern", &R::pattern, "names it applies to", Shown{}),
                       field("apply-to", &R::apply_to, "kinds of things it applies to", Shown{}),
-                      field("definition", &R::definition, "what it says", Shown{}, AsJson{}),
+                      field("definition", &R::text, "what it says, JSON", Shown{}),
                       field("priority", &R::priority, "the highest that matches applies", Shown{})};
   }
 };

@@ -10,12 +10,18 @@
 namespace sluice::http {
 
 struct Positional {};  // trait of a request's field: an argument without a name, required
+struct Optional {};    // trait of a positional one, behind the others: it may be absent
 struct Required {};    // trait of a request's field: an option that must be given
 
-enum class Shape : std::uint8_t { none, one, list };  // what the answer is: nothing, one row, rows
+// What the answer is: nothing, one sentence, one row, rows.
+enum class Shape : std::uint8_t { none, text, one, list };
 
 struct NoRequest {
   static constexpr auto fields() { return std::tuple<>{}; }
+};
+struct TextRow {
+  std::string text;
+  static constexpr auto fields() { return std::tuple{base::field("text", &TextRow::text, "what is said")}; }
 };
 struct NoRow {
   static constexpr auto fields() { return std::tuple<>{}; }

@@ -9,8 +9,7 @@
 
 namespace sluice::http {
 
-struct Shown {};   // trait of a column: printed by default
-struct AsJson {};  // trait of a column: a table shows it as JSON
+struct Shown {};  // trait of a column: printed by default
 
 template <>
 struct Description<broker::ConnectionRow> {

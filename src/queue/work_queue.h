@@ -75,7 +75,9 @@ enum class Settlement : std::uint8_t {
 
 struct QueueStats {
   std::uint64_t ready = 0, unacked = 0;
-  std::uint64_t ready_bytes = 0, unacked_bytes = 0;  // of bodies
+  std::uint64_t ready_bytes = 0, unacked_bytes = 0;    // of bodies
+  std::uint64_t persistent = 0, persistent_bytes = 0;  // of all those
+  std::uint64_t memory_bytes = 0;
   std::uint32_t consumers = 0;
   std::uint64_t published = 0, delivered = 0, acked = 0, redelivered = 0, dropped = 0, dead_lettered = 0;
   base::Offset next_offset;

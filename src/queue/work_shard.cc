@@ -111,6 +111,9 @@ std::optional<QueueStats> WorkShard::stats(base::QueueId id) const {
   stats.unacked = queue->unacked();
   stats.ready_bytes = totals.ready_bytes;
   stats.unacked_bytes = totals.out_bytes;
+  stats.persistent = totals.ready + totals.out - queue->state.transient_count();
+  stats.persistent_bytes = totals.ready_bytes + totals.out_bytes - queue->state.transient_bytes();
+  stats.memory_bytes = sizeof(WorkQueue) + queue->state.heap_bytes();
   stats.consumers = static_cast<std::uint32_t>(queue->consumers.count());
   stats.published = queue->published;
   stats.delivered = queue->delivered;

@@ -41,6 +41,9 @@ class WorkState {
 
   base::Offset next_offset() const { return next_; }
   const Totals& totals() const { return totals_; }
+  // Of these, what does not survive a restart.
+  std::uint64_t transient_count() const { return rare_ ? rare_->transient.count() : 0; }
+  std::uint64_t transient_bytes() const { return rare_ ? rare_->transient_bytes : 0; }
   // Some message behind the head may have an expiration of its own.
   bool has_expirations() const { return has_expirations_; }
 

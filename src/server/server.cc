@@ -46,7 +46,6 @@ void Server::describe_node(const std::string& data_dir) {
   node_.data_dir = data_dir;
   node_.pid = ::getpid();
   node_.shards = runtime_->shard_count();
-  node_.disk_free_limit_bytes = config_.broker.disk_free_limit.value;
   node_.administrator = {config_.broker.default_user, {"administrator"}};
   node_.registry = &registry_;
   node_.usage = [this] { return usage(); };

@@ -339,7 +339,7 @@ broker::ConnectionRow Session::describe() const {
   row.subscriptions = static_cast<std::uint32_t>(consuming_.count());
   row.publishers = static_cast<std::uint32_t>(publishing_.count());
   row.connected_at = connection_.connected_at_ms;
-  row.client_properties = connection_.client_properties;
+  for (const auto& [key, value] : connection_.client_properties) row.client_properties.set(key, value);
   return row;
 }
 

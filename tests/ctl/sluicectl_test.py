@@ -44,8 +44,11 @@ class Ctl(BrokerCase):
         self.assertEqual(status["data_dir"], str(self.broker.data_dir))
         self.assertIn(f"stream 127.0.0.1:{self.broker.port}", status["listeners"])
         self.assertGreater(status["memory_bytes"], 1 << 20)
-        self.assertEqual(self.ctl("ping"), "")
-        self.assertRegex(self.ctl("version"), r"^version\t\d+\.\d+\.\d+\n$")
+        self.assertEqual(self.ctl("ping"), "Ping succeeded\n")
+        self.assertEqual(self.ctl("ping", "-q"), "")
+        self.assertRegex(self.ctl("version"), r"^\d+\.\d+\.\d+\n$")
+        self.assertGreater(status["memory_limit_bytes"], 1 << 20)
+        self.assertEqual((status["memory_alarm"], status["disk_alarm"]), (False, False))
 
     def test_environment_shows_values_and_their_sources(self):
         settings = {row["key"]: row for row in self.rows("environment")}
@@ -120,12 +123,16 @@ class Ctl(BrokerCase):
         self.assertEqual(sum(member["state"].startswith("active") for member in members), 1)
 
     def test_mistakes_have_their_exit_codes(self):
-        self.assertIn("no command 'lst'", self.ctl("lst", code=64))
+        self.assertIn("Command 'lst' not found", self.ctl("lst", code=64))
+        self.assertIn("Did you mean 'list_queues'?", self.ctl("list_queus", code=64))
         self.assertIn("<stream> is missing", self.ctl("add_stream", code=64))
         self.assertIn("--reference is missing", self.ctl("reset_offset", "--stream", "s", code=64))
-        self.assertIn("'colour' is no column", self.ctl("list_streams", "colour", code=64))
+        self.assertIn("Info key(s) colour are not supported", self.ctl("list_streams", "colour", code=64))
         self.assertIn("'xml' is no formatter", self.ctl("list_streams", "--formatter", "xml", code=64))
         self.assertIn("whole number", self.ctl("add_super_stream", "s", "--partitions", "two", code=64))
+        text = self.ctl("purge_queue", "a", "b", code=64)
+        self.assertIn("Error (argument validation): too many arguments: 'b'", text)
+        self.assertIn("Usage\n\nsluicectl purge_queue <queue> [options]", text)
         self.ctl("stream_status", "nobody", code=65)
         with tempfile.TemporaryDirectory() as empty:
             done = run(empty, "status")

@@ -33,26 +33,30 @@ Failure not_reached(const std::string& path, const std::string& data_dir, int co
   const char* reason = std::strerror(code);
   if (code == EACCES || code == EPERM) {
     return {ExitCode::no_permission,
-            fmt::format("no right to {}: {}; be the user the server runs as, or root", path, reason)};
+            fmt::format("no right to {}: {}; be the user the server runs as, or root", path, reason), false};
   }
   return {
       ExitCode::unavailable,
       fmt::format("no server answers at {}: {}\nIs one running on this data directory? Start it with\n"
                   "  sluice --data-dir {}\nor name the directory of the one that runs with --data-dir or {}.",
-                  path, reason, data_dir, sluice::http::data_dir_variable)};
+                  path, reason, data_dir, sluice::http::data_dir_variable),
+      false};
 }
 
 Failure broken_off(int code, int timeout_s) {
   if (code == EAGAIN || code == EWOULDBLOCK) {
     return {ExitCode::temporary,
-            fmt::format("the server did not answer within {} s; --timeout gives it longer", timeout_s)};
+            fmt::format("the server did not answer within {} s; --timeout gives it longer", timeout_s),
+            false};
   }
-  return {ExitCode::unavailable, fmt::format("the server broke the connection: {}", std::strerror(code))};
+  return {ExitCode::unavailable, fmt::format("the server broke the connection: {}", std::strerror(code)),
+          false};
 }
 
 // The server is asked to close after its answer, so the answer is all there is.
 Reply parse_answer(const std::string& answer) {
-  const Failure unreadable{ExitCode::software, "the server's answer cannot be read; are versions equal?"};
+  const Failure unreadable{ExitCode::software, "the server's answer cannot be read; are versions equal?",
+                           false};
   const auto head_end = answer.find("\r\n\r\n");
   int status = 0;
   constexpr std::size_t status_at = 9;  // after "HTTP/1.1 "
@@ -70,13 +74,21 @@ Reply parse_answer(const std::string& answer) {
                                : "refused";
   switch (status) {
     case 403:
-      return Failure{ExitCode::no_permission, text};
+      return Failure{ExitCode::no_permission, text, false};
     case 503:
-      return Failure{ExitCode::unavailable, text};
+      return Failure{ExitCode::unavailable, text, false};
     case 500:
-      return Failure{ExitCode::software, text};
-    default:
-      return Failure{ExitCode::data, text};
+      return Failure{ExitCode::software, text, false};
+    case 405:
+    case 413:
+      return Failure{ExitCode::data, text, false};
+    default: {
+      const auto* word = body.is_object() ? body.get_object().if_contains("error") : nullptr;
+      const auto said = word != nullptr && word->is_string() ? std::string_view(word->get_string()) : "";
+      if (said == sluice::http::no_vhost_word) return Failure{ExitCode::data, text, false};
+      if (said == sluice::http::no_user_word) return Failure{ExitCode::no_user, text, false};
+      return Failure{ExitCode::data, text, true};
+    }
   }
 }
 

@@ -13,6 +13,7 @@ enum class ExitCode : int {
   ok = 0,
   usage = 64,
   data = 65,
+  no_user = 67,
   unavailable = 69,
   software = 70,
   temporary = 75,
@@ -20,8 +21,10 @@ enum class ExitCode : int {
 };
 
 struct Failure {
+  // Of what the server refuses the command knows better: see Command::refused.
   ExitCode code = ExitCode::software;
   std::string text;
+  bool refused = false;
 };
 
 using Reply = std::variant<boost::json::value, Failure>;

@@ -70,7 +70,7 @@ cxxopts::Options options_of(const Command& command) {
     }
   }
   const auto text = [] { return cxxopts::value<std::string>(); };
-  add("formatter", "table, pretty_table, csv or json", text()->default_value("table"));
+  add("formatter", "table, pretty_table, csv, json or erlang", text()->default_value("table"));
   add("no-table-headers", "leave the column names out");
   add("q,quiet", "leave the first line out");
   add("s,silent", "leave the first line and the column names out");
@@ -94,7 +94,7 @@ std::string help_of(const Command& command) {
     if (!each.positional) text += fmt::format("  --{:<26} {}\n", each.option_name(), each.doc);
   }
   text +=
-      "  --formatter                  table, pretty_table, csv or json\n"
+      "  --formatter                  table, pretty_table, csv, json or erlang\n"
       "  --no-table-headers           leave the column names out\n"
       "  -q, --quiet                  leave the first line out\n"
       "  -t, --timeout                seconds to wait for the answer (60)\n"
@@ -150,8 +150,9 @@ boost::json::object arguments_of(const Command& command, const cxxopts::ParseRes
   if (parsed.count("words") != 0) words = parsed["words"].as<std::vector<std::string>>();
   std::size_t used = 0;
   for (const Argument* each : command.positional()) {
+    if (used == words.size() && each->optional) break;
     if (used == words.size())
-      throw UsageError(fmt::format("<{}> is missing: {}", each->name, command.usage()));
+      throw UsageError(fmt::format("not enough arguments: <{}> is missing", each->name));
     arguments[each->name] = json_of(*each, words[used++]);
   }
   for (const Argument& each : command.arguments) {
@@ -161,18 +162,18 @@ boost::json::object arguments_of(const Command& command, const cxxopts::ParseRes
                                  ? true
                                  : json_of(each, parsed[each.option_name()].as<std::string>());
     } else if (each.required) {
-      throw UsageError(fmt::format("--{} is missing: {}", each.option_name(), command.usage()));
+      throw UsageError(fmt::format("not enough arguments: --{} is missing", each.option_name()));
     }
   }
   for (; used < words.size(); ++used) {
     const bool known =
         command.shape == sluice::http::Shape::list &&
         std::ranges::find(command.columns, words[used], &Column::name) != command.columns.end();
-    if (!known) {
-      throw UsageError(fmt::format("'{}' is no {} of {}; see sluicectl help {}", words[used],
-                                   command.shape == sluice::http::Shape::list ? "column" : "argument",
-                                   command.name, command.name));
+    if (!known && command.shape == sluice::http::Shape::list) {
+      throw UsageError(fmt::format("Info key(s) {} are not supported; sluicectl help {} names the columns",
+                                   words[used], command.name));
     }
+    if (!known) throw UsageError(fmt::format("too many arguments: '{}'", words[used]));
     columns.push_back(words[used]);
   }
   return arguments;
@@ -183,7 +184,9 @@ Formatter formatter_of(const std::string& name) {
   if (name == "pretty_table") return Formatter::pretty_table;
   if (name == "csv") return Formatter::csv;
   if (name == "json") return Formatter::json;
-  throw UsageError(fmt::format("'{}' is no formatter; there are table, pretty_table, csv and json", name));
+  if (name == "erlang") return Formatter::erlang;
+  throw UsageError(
+      fmt::format("'{}' is no formatter; there are table, pretty_table, csv, json and erlang", name));
 }
 
 // The command's own line with its arguments in the places of their names.
@@ -194,7 +197,9 @@ std::string filled(std::string_view intro, const Command& command, const boost::
     if (place == std::string::npos) continue;
     const boost::json::value* value = arguments.if_contains(each.name);
     std::string shown = each.name == "vhost" ? "/" : each.type == ArgumentType::number ? "0" : "";
-    if (value != nullptr && value->is_string()) {
+    if (each.type == ArgumentType::flag) {  // if_empty
+      if (value != nullptr) shown = " if queue is " + each.name.substr(each.name.find('_') + 1);
+    } else if (value != nullptr && value->is_string()) {
       shown = std::string_view(value->get_string());
     } else if (value != nullptr) {
       shown = boost::json::serialize(*value);
@@ -202,6 +207,15 @@ std::string filled(std::string_view intro, const Command& command, const boost::
     text.replace(place, each.name.size() + 2, shown);
   }
   return text + "\n";
+}
+
+// "Timeout: 60.0 seconds ..."
+std::string with_timeout(std::string text, int timeout_s) {
+  constexpr std::string_view place = "{timeout}";
+  if (const auto at = text.find(place); at != std::string::npos) {
+    text.replace(at, place.size(), fmt::format("{:.1f}", static_cast<double>(timeout_s)));
+  }
+  return text;
 }
 
 // "Listing streams ...", "Adding super stream x ..."
@@ -221,7 +235,16 @@ std::string first_line(const Command& command, const boost::json::object& argume
   return {};
 }
 
-int run(const Command& command, std::vector<std::string> words) {
+// What was wrong with the words, as rabbitmqctl says it.
+void print_usage_error(const Command& command, std::string_view problem,
+                       const std::vector<std::string>& words) {
+  fmt::print(stderr,
+             "Error (argument validation): {}\nArguments given:\n\t{} {}\n\nUsage\n\n{}\n\n"
+             "sluicectl help {} shows arguments, options and columns.\n",
+             problem, command.name, fmt::join(words, " "), command.usage(), command.name);
+}
+
+int run(const Command& command, const std::vector<std::string>& words) {
   cxxopts::Options options = options_of(command);
   std::vector<const char*> argv{"sluicectl"};
   for (const std::string& word : words) argv.push_back(word.c_str());
@@ -235,14 +258,21 @@ int run(const Command& command, std::vector<std::string> words) {
   const bool silent = parsed.count("silent") != 0;
   output.headers = parsed.count("no-table-headers") == 0 && !silent;
   const boost::json::object arguments = arguments_of(command, parsed, output.columns);
-  const bool quiet = silent || parsed.count("quiet") != 0 || output.formatter != Formatter::table;
-  if (!quiet) fmt::print("{}", first_line(command, arguments));
-  const Reply reply =
-      ask(parsed["data-dir"].as<std::string>(), command.name, arguments, parsed["timeout"].as<int>());
+  const bool for_machines = output.formatter == Formatter::json || output.formatter == Formatter::csv;
+  const bool quiet = silent || parsed.count("quiet") != 0 || for_machines;
+  const int timeout_s = parsed["timeout"].as<int>();
+  if (!quiet) fmt::print("{}", with_timeout(first_line(command, arguments), timeout_s));
+  const Reply reply = ask(parsed["data-dir"].as<std::string>(), command.name, arguments, timeout_s);
   if (const auto* failure = std::get_if<Failure>(&reply)) {
     std::fflush(stdout);
-    fmt::print(stderr, "sluicectl: {}\n", failure->text);
-    return static_cast<int>(failure->code);
+    fmt::print(stderr, "Error:\n{}\n", failure->text);
+    return failure->refused ? command.refused : static_cast<int>(failure->code);
+  }
+  if (command.shape == sluice::http::Shape::text && output.formatter != Formatter::json) {
+    if (!quiet || command.name == "version") {
+      fmt::print("{}\n", std::string_view(std::get<boost::json::value>(reply).at("text").get_string()));
+    }
+    return 0;
   }
   if (command.shape != sluice::http::Shape::none) {
     fmt::print("{}", format_reply(command, std::get<boost::json::value>(reply), output));
@@ -267,12 +297,22 @@ int dispatch(std::vector<std::string> words) {
   // rabbitmq-streams shows what list_stream_tracking does under this name, too.
   if (name == "stream_status" && std::erase(words, "--tracking") != 0) name = "list_stream_tracking";
   const Command* command = find_command(name);
-  if (command == nullptr) throw UsageError(fmt::format("there is no command '{}'; see sluicectl help", name));
+  if (command == nullptr) {
+    const std::string_view near = nearest_command(name);
+    fmt::print(stderr, "\nCommand '{}' not found.\n{}\nsluicectl help lists the commands.\n", name,
+               near.empty() ? "" : fmt::format("Did you mean '{}'?\n", near));
+    return static_cast<int>(ExitCode::usage);
+  }
   if (wants_help) {
     fmt::print("{}", help_of(*command));
     return 0;
   }
-  return run(*command, std::move(words));
+  try {
+    return run(*command, words);
+  } catch (const std::exception& problem) {  // cxxopts reports mistakes by exceptions
+    print_usage_error(*command, problem.what(), words);
+    return static_cast<int>(ExitCode::usage);
+  }
 }
 
 }  // namespace
@@ -280,8 +320,8 @@ int dispatch(std::vector<std::string> words) {
 int main(int argc, char** argv) {
   try {
     return dispatch({argv + 1, argv + argc});
-  } catch (const std::exception& problem) {  // cxxopts reports mistakes by exceptions
+  } catch (const std::exception& problem) {
     fmt::print(stderr, "sluicectl: {}\n", problem.what());
-    return static_cast<int>(sluicectl::ExitCode::usage);
+    return static_cast<int>(sluicectl::ExitCode::software);
   }
 }

@@ -20,7 +20,7 @@ std::string cell_text(const json::value* value) {
   if (value->is_array()) {
     std::string text;
     for (const json::value& each : value->get_array()) text += (text.empty() ? "" : ", ") + cell_text(&each);
-    return text;
+    return "[" + text + "]";
   }
   if (value->is_object()) {
     std::string text;
@@ -47,7 +47,23 @@ std::string term_text(const json::value& value) {
     for (const json::value& each : value.get_array()) text += (text.empty() ? "" : ",") + term_text(each);
     return "[" + text + "]";
   }
-  return json::serialize(value);
+  return value.is_null() ? "undefined" : json::serialize(value);
+}
+
+// As Erlang reads it: <<"text">>, {<<"key">>,value}.
+std::string erlang_text(const json::value& value) {
+  if (value.is_string()) return "<<" + json::serialize(value) + ">>";
+  if (!value.is_object() && !value.is_array()) return term_text(value);
+  std::string text;
+  const auto add = [&](const std::string& each) { text += (text.empty() ? "" : ",") + each; };
+  if (value.is_array()) {
+    for (const json::value& each : value.get_array()) add(erlang_text(each));
+  } else {
+    for (const auto& each : value.get_object()) {
+      add("{<<" + json::serialize(json::value(each.key())) + ">>," + erlang_text(each.value()) + "}");
+    }
+  }
+  return "[" + text + "]";
 }
 
 std::string cell_text(const Command& command, const std::string& column, const json::object& row) {
@@ -55,7 +71,7 @@ std::string cell_text(const Command& command, const std::string& column, const j
   const auto found = std::ranges::find(command.columns, column, &Column::name);
   const CellForm form = found == command.columns.end() ? CellForm::plain : found->form;
   if (value == nullptr || form == CellForm::plain) return cell_text(value);
-  return form == CellForm::json ? json::serialize(*value) : term_text(*value);
+  return term_text(*value);
 }
 
 std::vector<std::string> chosen_columns(const Command& command, const OutputOptions& options) {
@@ -68,22 +84,36 @@ std::vector<std::string> chosen_columns(const Command& command, const OutputOpti
   return columns;
 }
 
-std::string aligned(const Table& table) {
+// Letters of UTF-8.
+std::size_t letters(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string boxed(const Table& table) {
   std::vector<std::size_t> widths;
   for (const auto& row : table) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], letters(row[i]));
   }
-  std::string text;
-  for (const auto& row : table) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+  const auto rule = [&](const char* left, const char* middle, const char* right) {
+    std::string line = left;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      for (std::size_t n = 0; n < widths[i] + 2; ++n) line += "─";
+      line += i + 1 < widths.size() ? middle : right;
     }
-    text += line + "\n";
+    return line + "\n";
+  };
+  if (table.empty()) return {};
+  std::string text = rule("┌", "┬", "┐");
+  for (std::size_t n = 0; n < table.size(); ++n) {
+    if (n != 0) text += rule("├", "┼", "┤");
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      text += "│ " + table[n][i] + std::string(widths[i] - letters(table[n][i]) + 1, ' ');
+    }
+    text += "│\n";
   }
-  return text;
+  return text + rule("└", "┴", "┘");
 }
 
 std::string separated(const Table& table, char separator, bool quotes) {
@@ -91,7 +121,7 @@ std::string separated(const Table& table, char separator, bool quotes) {
   for (const auto& row : table) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i != 0) text.push_back(separator);
-      if (quotes && row[i].find_first_of(",\"") != std::string::npos) {
+      if (quotes) {
         text.push_back('"');
         for (const char c : row[i]) text.append(c == '"' ? 2 : 1, c);
         text.push_back('"');
@@ -119,11 +149,29 @@ std::string format_json(const json::value& reply, const std::vector<std::string>
   return json::serialize(rows) + "\n";
 }
 
+std::string format_erlang(const json::value& reply, const std::vector<std::string>& columns) {
+  const auto row_text = [&](const json::object& row) {
+    std::string text;
+    for (const std::string& column : columns) {
+      const json::value* value = row.if_contains(column);
+      if (value != nullptr) text += (text.empty() ? "{" : ",{") + column + "," + erlang_text(*value) + "}";
+    }
+    return "[" + text + "]";
+  };
+  if (!reply.is_array()) return row_text(reply.as_object()) + "\n";
+  std::string text;
+  for (const json::value& row : reply.get_array()) {
+    text += (text.empty() ? "" : ",\n ") + row_text(row.as_object());
+  }
+  return "[" + text + "]\n";
+}
+
 }  // namespace
 
 std::string format_reply(const Command& command, const json::value& reply, const OutputOptions& options) {
   const std::vector<std::string> columns = chosen_columns(command, options);
   if (options.formatter == Formatter::json) return format_json(reply, columns);
+  if (options.formatter == Formatter::erlang) return format_erlang(reply, columns);
   Table table;
   if (command.shape == sluice::http::Shape::one) {
     for (const std::string& column : columns) {
@@ -138,11 +186,12 @@ std::string format_reply(const Command& command, const json::value& reply, const
   }
   switch (options.formatter) {
     case Formatter::pretty_table:
-      return aligned(table);
+      return boxed(table);
     case Formatter::csv:
       return separated(table, ',', true);
     case Formatter::table:
     case Formatter::json:
+    case Formatter::erlang:
       return separated(table, '\t', false);
   }
   return {};

@@ -10,7 +10,7 @@
 
 namespace sluicectl {
 
-enum class Formatter : std::uint8_t { table, pretty_table, csv, json };
+enum class Formatter : std::uint8_t { table, pretty_table, csv, json, erlang };
 
 struct OutputOptions {
   Formatter formatter = Formatter::table;

@@ -244,7 +244,7 @@ TEST_CASE("what the connection is shows in its row and its log lines") {
   CHECK(row.auth_mechanism == "PLAIN");
   CHECK(row.recv_oct > 0);
   CHECK(row.send_oct > 0);
-  CHECK(row.client_properties.size() == 2);
+  CHECK(row.client_properties.entries.size() == 2);
   CHECK(peer.shard.logger.has("accepting AMQP connection"));
   CHECK(peer.shard.logger.has("user 'guest' authenticated and granted access to vhost '/'"));
   peer.session->on_closed();

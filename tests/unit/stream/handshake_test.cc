@@ -38,7 +38,7 @@ TEST_CASE("a handshake in order opens the connection") {
   CHECK(row.heartbeat == 30);
   CHECK(row.frame_max == 1048576);
   CHECK(row.connection_state == "running");
-  CHECK(row.client_properties.size() == 1);
+  CHECK(row.client_properties.entries.size() == 1);
 }
 
 TEST_CASE("the tune answer may come as a request") {
