@@ -93,7 +93,7 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
   source.type = type;
   source.owner = set_.owner_of(record.log());
   source.no_ack = request.no_ack;
-  source.single_active = is_single_active(record);
+  source.single_active = is_single_active(record.table_arguments);
   source.active = !source.single_active;  // until the queue says that it is its turn
   source.exclusive = options->exclusive;
   source.prefetch = options->prefetch;
