@@ -4,6 +4,14 @@ build=$top/build/release
 mkdir -p "$build"
 bin=$build/bin
 
+# --help, of every script: what stands at its head.
+case "${1:-}" in
+  -h | --help)
+    sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+    exit 0
+    ;;
+esac
+
 # say WORDS...: one line that tells the reader what happens now.
 say() {
   if [ -t 1 ]; then printf '\033[1m==> %s\033[0m\n' "$*"; else printf '==> %s\n' "$*"; fi
