@@ -37,7 +37,7 @@ class Site {
     measure(name, rounds, [&](std::uint64_t, ResultHash& hash) {
       std::uint64_t routed = 0;
       for (const auto& key : keys) {
-        for (const auto& each : router_.route(**place, {key, {}, {}, {}, {}}))
+        for (const auto& each : router_.route(**place, {key, {}, {}, {}, {}}).queues)
           hash.add(each.queue.value), ++routed;
       }
       return std::uint64_t{routed};

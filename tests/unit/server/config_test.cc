@@ -51,7 +51,7 @@ TEST_CASE("a file for RabbitMQ is read, with what has no effect named") {
   server::Config config;
   const auto report = config.read(dir.file("rabbitmq.conf"), {"stream.heartbeat=30"}, nothing);
   CHECK(report.errors == std::vector<std::string>{});
-  CHECK(report.warnings.size() == 2);
+  CHECK(report.warnings.size() == 1);
   CHECK(config.server.stream_listeners.list == std::vector<base::Listener>{{"0.0.0.0", 6000}});
   CHECK(config.server.prometheus->host == "127.0.0.1");
   CHECK(config.stream.heartbeat == 30);
