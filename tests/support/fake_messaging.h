@@ -4,6 +4,8 @@
 // what it was asked; answers can be held back or be refusals.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <deque>
 #include <map>
