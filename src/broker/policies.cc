@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "broker/arguments.h"
 #include "broker/queue_arguments.h"
 #include "broker/texts.h"
 
@@ -16,40 +17,41 @@ std::string_view apply_word(const QueueRecord& queue) {
   return queue.type == "quorum" ? "quorum_queues" : "classic_queues";
 }
 
-enum class Wants : std::uint8_t { text, natural, positive, whole, anything };
+enum class Wants : std::uint8_t { text, natural, positive, whole, age, one_of, anything };
 struct Key {
   std::string_view name;
   Wants wants;
   bool for_operators = false;
+  std::string_view words = {};  // of one_of, with a space between them
 };
 constexpr Key keys[] = {
     {"alternate-exchange", Wants::text},
     {"dead-letter-exchange", Wants::text},
     {"dead-letter-routing-key", Wants::text},
-    {"dead-letter-strategy", Wants::text},
+    {"dead-letter-strategy", Wants::one_of, false, "at-most-once at-least-once"},
     {"message-ttl", Wants::natural, true},
     {"expires", Wants::positive, true},
     {"max-length", Wants::natural, true},
     {"max-length-bytes", Wants::natural, true},
     {"max-in-memory-length", Wants::natural, true},
     {"max-in-memory-bytes", Wants::natural, true},
-    {"overflow", Wants::text, true},
+    {"overflow", Wants::one_of, true, "drop-head reject-publish reject-publish-dlx"},
     {"delivery-limit", Wants::whole, true},
-    {"queue-mode", Wants::text},
-    {"queue-version", Wants::positive, true},
-    {"queue-leader-locator", Wants::text},
+    {"queue-mode", Wants::one_of, false, "default lazy"},
+    {"queue-version", Wants::one_of, true, "1 2"},
+    {"queue-leader-locator", Wants::one_of, false, "client-local balanced random least-leaders"},
     {"queue-master-locator", Wants::text},
     {"initial-cluster-size", Wants::positive},
-    {"max-age", Wants::text},
+    {"max-age", Wants::age},
     {"stream-max-segment-size-bytes", Wants::positive},
     {"stream-filter-size-bytes", Wants::positive},
     {"consumer-timeout", Wants::positive},
     {"consumer-disconnected-timeout", Wants::natural},
-    {"delayed-retry-type", Wants::text},
-    {"delayed-retry-min", Wants::natural},
-    {"delayed-retry-max", Wants::natural},
+    {"delayed-retry-type", Wants::one_of, true, "disabled all failed returned"},
+    {"delayed-retry-min", Wants::positive, true},
+    {"delayed-retry-max", Wants::positive, true},
     {"target-group-size", Wants::positive, true},
-    {"durability", Wants::text},
+    {"durability", Wants::one_of, false, "written synced"},
     {"federation-upstream", Wants::text},
     {"federation-upstream-set", Wants::text},
     {"shards-per-node", Wants::positive},
@@ -62,9 +64,10 @@ constexpr Key keys[] = {
 using Number = std::optional<std::int64_t>;
 
 constexpr std::string_view smaller_wins[] = {
-    "expires",          "message-ttl",          "max-length",
-    "max-length-bytes", "max-in-memory-length", "max-in-memory-bytes",
-    "target-group-size"};
+    "expires",           "message-ttl",          "max-length",
+    "max-length-bytes",  "max-in-memory-length", "max-in-memory-bytes",
+    "target-group-size", "consumer-timeout",     "delayed-retry-min",
+    "delayed-retry-max"};
 
 // Two numbers for one key; nothing when the key is none where they are weighed.
 Number weigh(std::string_view key, std::int64_t a, std::int64_t b) {
@@ -78,9 +81,18 @@ Number weigh(std::string_view key, const base::FieldValue* a, const base::FieldV
   return one && other ? weigh(key, *one, *other) : std::nullopt;
 }
 
-bool takes(Wants wants, const base::FieldValue& value) {
+bool is_word_of(std::string_view words, std::string_view word) {
+  while (!words.empty()) {
+    const auto end = std::min(words.find(' '), words.size());
+    if (words.substr(0, end) == word) return true;
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+  return false;
+}
+
+bool takes(const Key& key, const base::FieldValue& value) {
   const auto number = value.integer();
-  switch (wants) {
+  switch (key.wants) {
     case Wants::text:
       return value.as<std::string>() != nullptr;
     case Wants::natural:
@@ -89,10 +101,30 @@ bool takes(Wants wants, const base::FieldValue& value) {
       return number && *number > 0;
     case Wants::whole:
       return number.has_value();
+    case Wants::age:
+      return value.as<std::string>() && normalise_arguments({{"max-age", *value.as<std::string>()}});
+    case Wants::one_of:
+      return is_word_of(key.words, base::to_text(value));
     case Wants::anything:
       return true;
   }
   return false;
+}
+
+// What holds between keys: a retry needs to know how long to wait.
+base::Result<> check_delayed_retry(const base::FieldTable& definition) {
+  const auto* type = definition.find("delayed-retry-type");
+  const auto* min = definition.find("delayed-retry-min");
+  const auto* max = definition.find("delayed-retry-max");
+  if (type && !min && base::to_text(*type) != "disabled") {
+    return precondition(
+        fmt::format("delayed-retry-min is required when delayed-retry-type is {}", base::to_text(*type)));
+  }
+  if (min && max && *max->integer() < *min->integer()) {
+    return precondition(fmt::format("delayed-retry-max ({}) must not be smaller than delayed-retry-min ({})",
+                                    *max->integer(), *min->integer()));
+  }
+  return {};
 }
 
 }  // namespace
@@ -146,7 +178,11 @@ base::FieldTable merge_definitions(const PolicyRecord* user, const PolicyRecord*
   if (user) merged = user->definition;
   if (!operators) return merged;
   for (const auto& [key, value] : operators->definition.entries) {
-    const auto weighed = weigh(key, merged.find(key), value);
+    const auto* users = merged.find(key);
+    // How short a retry may be is limited from below.
+    const auto weighed = key == "delayed-retry-min" && users
+                             ? Number(std::max(*users->integer(), *value.integer()))
+                             : weigh(key, users, value);
     merged.set(key, weighed ? base::FieldValue(*weighed) : value);
   }
   return merged;
@@ -160,7 +196,7 @@ base::FieldTable merge_arguments(QueueType type, const base::FieldTable& argumen
     const auto argument = "x-" + key;
     if (std::ranges::find(known, std::string_view(argument)) == known.end()) continue;
     const auto* own = merged.find(argument);
-    if (!own || type == QueueType::stream) {
+    if (!own || type == QueueType::stream || key == "delayed-retry-type") {
       merged.set(argument, value);
     } else if (const auto weighed = weigh(key, own, value)) {
       merged.set(argument, *weighed);
@@ -188,11 +224,12 @@ base::Result<> check_policy(const PolicyRecord& policy) {
       return precondition(fmt::format("[{{<<\"{}\">>,{}}}] are not recognised {}policy settings", name,
                                       base::to_text(value), operators ? "operator " : ""));
     }
-    if (!takes(key->wants, value)) {
-      return precondition(fmt::format("'{}' is not a valid value of '{}'", base::to_text(value), name));
+    if (!takes(*key, value)) {
+      return precondition(fmt::format("'{}' is not a valid value of '{}'{}{}", base::to_text(value), name,
+                                      key->words.empty() ? "" : "; it takes ", key->words));
     }
   }
-  return {};
+  return check_delayed_retry(policy.definition);
 }
 
 }  // namespace sluice::broker

@@ -138,7 +138,9 @@ class Policies(AmqpCase):
         self.assertNotIn(name, self.ctl("list_policies"))
 
     def test_wrong_definitions_are_refused(self):
-        for definition in ('{"max-length": -1}', '{"message-ttl": "long"}', '{"no-such-key": 1}', "{}", "[]", "nonsense"):
+        for definition in ('{"max-length": -1}', '{"message-ttl": "long"}', '{"no-such-key": 1}', "{}", "[]", "nonsense",
+                           '{"overflow": "reject_publish"}', '{"max-age": "7 days"}', '{"queue-version": 3}',
+                           '{"dead-letter-strategy": "always"}', '{"queue-leader-locator": 1}'):
             with self.subTest(definition), self.assertRaises(AssertionError):
                 self.policy("^nothing$", definition)
 

@@ -8,6 +8,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from amqp_case import AmqpCase, Consumer, main, pika, until
+from amqp_wire import Connection
 
 
 class Quorum(AmqpCase):
@@ -168,7 +169,88 @@ class ConsumerTimeout(AmqpCase):
         self.assertEqual(self.take(ch, queue, 1), ["m"])
 
 
+    def test_the_time_a_consumer_asks_for(self):
+        self.only_sluice("4.3: per consumer")
+        ch, quick, slow = (self.channel(confirm=number == 0) for number in range(3))
+        queue = self.queue(ch, x_queue_type="quorum", x_consumer_timeout=60000)
+        cancelled = []
+        quick.add_on_cancel_callback(cancelled.append)
+        consumer = Consumer(quick, queue, arguments={"x-consumer-timeout": 300})
+        self.publish(ch, queue, "m")
+        consumer.wait(1)
+        patient = Consumer(slow, queue, arguments={"x-consumer-timeout": 60000})
+        until("the cancel comes", lambda: ch.connection.process_data_events(0.01) or cancelled, timeout=30)
+        self.assertEqual(cancelled[0].method.consumer_tag, consumer.tag)
+        self.assertEqual(patient.wait(1), ["m"])
+        self.assertTrue(patient.got[0][0].redelivered)
+        quick.basic_cancel(consumer.tag)  # is gone: nothing happens
+        self.assertTrue(quick.is_open)
+
+    def test_a_client_that_knows_no_cancel_loses_its_channel(self):
+        self.only_sluice("4.3")
+        ch = self.channel(confirm=True)
+        queue = self.queue(ch, x_queue_type="quorum")
+        self.publish(ch, queue, "m")
+        with Connection(self.amqp_port) as raw:  # without the capability
+            raw.open_channel()
+            raw.call(1, "basic.consume", queue=queue, arguments={"x-consumer-timeout": 300})
+            raw.next("basic.deliver")
+            scope, code, text, *_ = raw.closed_with(timeout=30)
+            self.assertEqual((scope, code), ("channel", 406))
+            self.assertRegex(text, "^PRECONDITION_FAILED - ")
+        self.assertEqual(self.take(ch, queue, 1), ["m"])
+
+    def test_what_the_argument_takes(self):
+        self.only_sluice("4.3")
+        ch = self.channel()
+        queue, classic = self.queue(ch, x_queue_type="quorum"), self.queue(ch)
+        for wrong in ("long", -1, True):
+            with self.subTest(wrong), self.refused(406, "^PRECONDITION_FAILED - "):
+                Consumer(self.channel(), queue, arguments={"x-consumer-timeout": wrong})
+        with self.refused(406, "^PRECONDITION_FAILED - "):
+            Consumer(self.channel(), classic, arguments={"x-consumer-timeout": 1000})
+
+    def test_by_policy(self):
+        self.only_sluice("4.3")
+        ch, other = self.channel(confirm=True), self.channel()
+        queue = self.queue(ch, x_queue_type="quorum", x_consumer_timeout=60000)
+        self.policy(f"^{queue}$", '{"consumer-timeout": 300}', apply_to="quorum_queues")
+        self.publish(ch, queue, "m")
+        cancelled = []
+        other.add_on_cancel_callback(cancelled.append)
+        Consumer(other, queue).wait(1)
+        until("the smaller of both holds", lambda: other.connection.process_data_events(0.01) or cancelled, timeout=30)
+
+
 class DelayedRetry(AmqpCase):
+    def test_by_policy_and_operator_policy(self):
+        self.only_sluice("4.3")
+        ch = self.channel(confirm=True)
+        queue = self.queue(ch, x_queue_type="quorum")
+        pattern = f"^{queue}$"
+        self.policy(pattern, '{"delayed-retry-type": "all", "delayed-retry-min": 1}', apply_to="quorum_queues")
+        self.policy(pattern, '{"delayed-retry-min": 250}', apply_to="queues", operator=True)
+        self.publish(ch, queue, "m")
+        method, _, _ = self.get(ch, queue, auto_ack=False)
+        start = time.monotonic()
+        ch.basic_nack(method.delivery_tag, requeue=True)
+        self.get(ch, queue)
+        self.assertGreaterEqual(time.monotonic() - start, 0.24, "the operator says how short it may be")
+
+    def test_policies_that_make_no_sense_are_refused(self):
+        self.only_sluice("4.3")
+        for definition, text in (
+                ('{"delayed-retry-type": "all"}', "delayed-retry-min is required when delayed-retry-type is all"),
+                ('{"delayed-retry-min": 200, "delayed-retry-max": 100}',
+                 r"delayed-retry-max \(100\) must not be smaller than delayed-retry-min \(200\)"),
+                ('{"delayed-retry-type": "sometimes", "delayed-retry-min": 5}', "disabled all failed returned"),
+                ('{"delayed-retry-min": 0}', "delayed-retry-min"), ('{"delayed-retry-max": "1s"}', "delayed-retry-max")):
+            for operator in (False, True):
+                with self.subTest(definition), self.assertRaisesRegex(AssertionError, text):
+                    self.policy("^nothing$", definition, operator=operator)
+        self.policy("^nothing$", '{"delayed-retry-type": "disabled"}')
+
+
     def test_returned_messages_wait(self):
         self.only_sluice("4.3")
         ch = self.channel(confirm=True)

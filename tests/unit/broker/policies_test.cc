@@ -140,6 +140,47 @@ TEST_CASE("policies: what can be set") {
   CHECK_FALSE(refused(policy("p", "^a", good, 0, "queues", PolicyRecord::operator_kind)));
 }
 
+TEST_CASE("policies: words and what holds between keys are checked") {
+  const auto refused = [](base::FieldTable definition, std::string_view kind = PolicyRecord::user_kind) {
+    return !check_policy(policy("p", "^a", std::move(definition), 0, "queues", kind));
+  };
+  for (const char* key : {"overflow", "dead-letter-strategy", "queue-mode", "queue-leader-locator", "max-age",
+                          "delayed-retry-type", "durability"}) {
+    INFO(key);
+    CHECK(refused(table({{key, "drop"}})));
+    CHECK(refused(table({{key, ""}})));
+    CHECK(refused(table({{key, std::int64_t{1}}})));
+  }
+  CHECK_FALSE(refused(table({{"overflow", "reject-publish-dlx"}, {"max-age", "7D"}})));
+  CHECK_FALSE(refused(table({{"queue-version", std::int64_t{2}}})));
+  CHECK(refused(table({{"queue-version", std::int64_t{3}}})));
+
+  const std::int64_t small = 100, large = 200;
+  CHECK(refused(table({{"delayed-retry-type", "all"}})));
+  CHECK_FALSE(refused(table({{"delayed-retry-type", "disabled"}})));
+  CHECK_FALSE(refused(table({{"delayed-retry-type", "failed"}, {"delayed-retry-min", small}})));
+  CHECK(refused(table({{"delayed-retry-min", large}, {"delayed-retry-max", small}})));
+  CHECK(refused(table({{"delayed-retry-min", std::int64_t{0}}})));
+  CHECK_FALSE(refused(table({{"delayed-retry-min", small}, {"delayed-retry-max", small}}),
+                      PolicyRecord::operator_kind));
+}
+
+TEST_CASE("policies: delayed retries of arguments, users and operators") {
+  const std::int64_t small = 100, large = 200;
+  const auto user = policy("u", ".*", table({{"delayed-retry-min", small}, {"delayed-retry-max", large}}));
+  const auto limits =
+      policy("o", ".*", table({{"delayed-retry-min", large}, {"delayed-retry-max", large + 1}}), 0, "queues",
+             PolicyRecord::operator_kind);
+  const auto merged = merge_definitions(&user, &limits);
+  CHECK(number(merged, "delayed-retry-min") == large);
+  CHECK(number(merged, "delayed-retry-max") == large);
+  const auto effective = merge_arguments(
+      QueueType::quorum, table({{"x-delayed-retry-type", "all"}, {"x-delayed-retry-min", large}}),
+      table({{"delayed-retry-type", "disabled"}, {"delayed-retry-min", small}}));
+  CHECK(*effective.find("x-delayed-retry-type")->text() == "disabled");
+  CHECK(number(effective, "x-delayed-retry-min") == small);
+}
+
 TEST_CASE("policies: a pattern that would take for ever does not match") {
   const auto pattern = NamePattern::compile("^(a+)+$");
   REQUIRE(pattern);
