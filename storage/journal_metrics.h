@@ -8,7 +8,7 @@ namespace sluice::storage {
 
 struct JournalMetrics {
   base::Counter messages, events, bytes, writes, syncs, failures, pending_bytes;
-  base::Counter files, disk_bytes, live_bytes, removed_files;
+  base::Counter files, disk_bytes, live_bytes, removed_files, reused_files;
   base::Counter compacted_messages, compacted_bytes, checkpoints, checkpoint_bytes;
   base::Counter tail_reads, disk_reads, disk_read_bytes;
   base::Counter recovery_ms, recovered_messages, cut_bytes;
@@ -37,6 +37,8 @@ struct JournalMetrics {
                      "bytes of messages in journal files that some queue still needs, about"),
         base::metric("sluice_journal_files_removed_total", &Me::removed_files, counter,
                      "journal files of which nothing was needed any more"),
+        base::metric("sluice_journal_files_reused_total", &Me::reused_files, counter,
+                     "journal files that were written over a file of which nothing was needed any more"),
         base::metric("sluice_journal_compacted_messages_total", &Me::compacted_messages, counter,
                      "messages copied forward by compaction"),
         base::metric("sluice_journal_compacted_bytes_total", &Me::compacted_bytes, counter,

@@ -58,7 +58,9 @@ base::Result<> JournalStore::create_file(std::uint64_t number, std::uint64_t fir
   const auto path = journal_path(directory_, number, journal_suffix);
   auto file = over == Over::spare ? spares_.take(path) : nullptr;
   is_over_spare_ = file != nullptr;
-  if (!file) {
+  if (is_over_spare_) {
+    metrics_.reused_files.add();
+  } else {
     TRY(made, shard_.disk.open(path, base::Disk::Mode::create));
     file = std::move(made);
   }

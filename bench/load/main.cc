@@ -12,7 +12,7 @@ namespace {
 std::vector<Scenario> all_scenarios() {
   std::vector<Scenario> all;
   for (const auto list : {publish_scenarios(), replay_scenarios(), filter_scenarios(), amqp_flow_scenarios(),
-                          amqp_scale_scenarios()}) {
+                          amqp_scale_scenarios(), amqp_compaction_scenarios()}) {
     all.insert(all.end(), list.begin(), list.end());
   }
   return all;

@@ -89,5 +89,6 @@ std::span<const Scenario> replay_scenarios();
 std::span<const Scenario> filter_scenarios();
 std::span<const Scenario> amqp_flow_scenarios();
 std::span<const Scenario> amqp_scale_scenarios();
+std::span<const Scenario> amqp_compaction_scenarios();
 
 }  // namespace sluice::bench

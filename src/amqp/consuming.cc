@@ -41,15 +41,15 @@ broker::Outcome<> Consuming::on(Channel& channel, const BasicQos& method) {
 
 broker::Outcome<> Consuming::on(Channel& channel, const BasicConsume& method) {
   std::string tag = method.consumer_tag.empty() ? make_tag() : std::string(method.consumer_tag);
+  const std::uint32_t most = connection_.options().consumer_max_per_channel;
+  if (most != 0 && channel.consumers.size() >= most && !channel.consumers.contains(tag)) {
+    return refuse(ReplyCode::not_allowed, "reached maximum ({}) of consumers per channel", most);
+  }
   if (method.queue == reply_to_queue) return consume_replies(channel, method, std::move(tag));
   const std::string queue(queue_or_last(channel, method.queue));
   if (queue.empty()) return refuse(ReplyCode::not_found, "no previously declared queue");
   if (channel.consumers.contains(tag)) {
     return refuse(ReplyCode::not_allowed, "attempt to reuse consumer tag '{}'", tag);
-  }
-  const std::uint32_t most = connection_.options().consumer_max_per_channel;
-  if (most != 0 && channel.consumers.size() >= most) {
-    return refuse(ReplyCode::not_allowed, "reached maximum ({}) of consumers per channel", most);
   }
   auto arguments = base::decode_field_table(method.arguments.bytes());
   if (!arguments) return refuse(ReplyCode::syntax_error, "{}", arguments.error().text);

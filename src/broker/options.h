@@ -28,6 +28,8 @@ struct BrokerOptions {
   std::string default_vhost = "/";
   std::string default_user = "guest";
   std::string default_pass = "guest";
+  base::NameSet default_user_tags{{"administrator"}};
+  std::string default_configure = ".*", default_write = ".*", default_read = ".*";
   std::string anonymous_login_user = "guest";
   base::NameSet loopback_users{{"guest"}};
   base::ByteSize disk_free_limit{50'000'000};
@@ -46,6 +48,7 @@ struct BrokerOptions {
   base::ByteSize chunk_bytes_max{1 << 20};
   base::DurationMs linger{0};
   base::ByteSize pending_bytes_max{64 << 20};
+  base::ByteSize journal_file_bytes{64 << 20};
   bool metadata_sync = true;
 
   static constexpr auto options() {
@@ -53,8 +56,14 @@ struct BrokerOptions {
     using base::option;
     return std::tuple{
         option("default_vhost", &B::default_vhost, "virtual host made at the first start"),
-        option("default_user", &B::default_user, "user made at the first start, with full rights"),
+        option("default_user", &B::default_user, "user made at the first start"),
         option("default_pass", &B::default_pass, "password of default_user"),
+        option("default_user_tags.$name", &B::default_user_tags,
+               "tags of default_user; impersonator lets it publish with any user-id property"),
+        option("default_permissions.configure", &B::default_configure,
+               "pattern of what default_user may declare and delete in default_vhost"),
+        option("default_permissions.write", &B::default_write, "pattern of what it may publish and bind to"),
+        option("default_permissions.read", &B::default_read, "pattern of what it may consume and bind from"),
         option("anonymous_login_user", &B::anonymous_login_user,
                "user that mechanism ANONYMOUS logs in as; none: the mechanism is refused"),
         option("loopback_users.$name", &B::loopback_users, "users that may only connect from this machine"),
@@ -94,6 +103,11 @@ struct BrokerOptions {
         option("stream.pending_bytes_max", &B::pending_bytes_max,
                "unconfirmed bytes of one stream above which its publishers are not read",
                base::Range{1 << 16}),
+        option(
+            "journal.file_size_bytes", &B::journal_file_bytes,
+            "size of the files that hold the messages of classic and quorum queues; a file goes when none of "
+            "its messages is needed",
+            base::Range{1 << 16, 1 << 30}),
         option("metadata.sync", &B::metadata_sync,
                "sync the metadata store before a declaration is answered"),
     };

@@ -28,6 +28,7 @@ base::Result<> ShardMessaging::start() {
   const auto directory = set_.journal_directory(shard_.id);
   TRY_VOID(shard_.disk.create_directories(directory));
   storage::JournalOptions options;
+  options.file_bytes_max = set_.options().journal_file_bytes.value;
   options.metrics = &set_.journal_metrics(shard_.id);
   TRY(queues, set_.open_queues ? set_.open_queues(setups, owner_)
                                : queue::WorkQueues::open(shard_, directory, options, setups, owner_,

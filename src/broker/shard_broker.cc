@@ -74,8 +74,10 @@ base::Result<> ShardBroker::make_defaults() {
     const auto& vhost = options_.default_vhost;
     const auto& user = options_.default_user;
     commands.emplace_back(PutVhost{{.name = vhost, .created_at_ms = shard_.clock.wall_ms()}});
-    commands.emplace_back(PutUser{{user, hash_password(options_.default_pass, salt), {"administrator"}}});
-    commands.emplace_back(PutPermission{{vhost, user, ".*", ".*", ".*"}});
+    commands.emplace_back(
+        PutUser{{user, hash_password(options_.default_pass, salt), options_.default_user_tags.names}});
+    commands.emplace_back(PutPermission{
+        {vhost, user, options_.default_configure, options_.default_write, options_.default_read}});
   }
   std::vector<storage::MetadataStore::Change> batch;
   for (const auto& command : commands) {

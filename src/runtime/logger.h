@@ -21,11 +21,14 @@ namespace sluice::runtime {
 enum class LogThreshold : std::uint8_t { debug, info, warning, error, none };
 enum class LogFormatter : std::uint8_t { plaintext, json };
 
+// The first name of a level is ours; the others are RabbitMQ's, and nothing is written at their levels.
 constexpr auto enum_names(LogThreshold) {
   using Named = std::pair<std::string_view, LogThreshold>;
-  return std::array{Named{"debug", LogThreshold::debug}, Named{"info", LogThreshold::info},
-                    Named{"warning", LogThreshold::warning}, Named{"error", LogThreshold::error},
-                    Named{"none", LogThreshold::none}};
+  return std::array{Named{"debug", LogThreshold::debug},     Named{"info", LogThreshold::info},
+                    Named{"warning", LogThreshold::warning}, Named{"notice", LogThreshold::warning},
+                    Named{"error", LogThreshold::error},     Named{"none", LogThreshold::none},
+                    Named{"critical", LogThreshold::none},   Named{"alert", LogThreshold::none},
+                    Named{"emergency", LogThreshold::none}};
 }
 constexpr auto enum_names(LogFormatter) {
   using Named = std::pair<std::string_view, LogFormatter>;

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "runtime/system_error.h"
 
@@ -26,12 +26,14 @@ base::ConfigReport Config::read(const std::string& file, const std::vector<std::
   if (!file.empty()) {
     errno = 0;
     std::ifstream in(file, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    std::ostringstream text;
+    // Through the stream, which takes note of errors: an iterator over its buffer throws, for a directory.
+    if (in.is_open() && in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
     if (!in.is_open() || in.bad()) {
       report.errors.push_back(fmt::format("cannot read the configuration file {}: {}", file,
                                           runtime::system_text(errno == 0 ? EIO : errno)));
     } else {
-      all_.read_text(text, file, environment, report);
+      all_.read_text(text.str(), file, environment, report);
     }
   }
   for (const std::string& line : set) all_.read_text(line, "--set", environment, report);

@@ -105,6 +105,15 @@ class Refusals(unittest.TestCase):
         self.assertGreater(done.returncode, 0)
         self.assertIn("sluice.conf", done.stdout + done.stderr)
 
+    def test_a_configuration_file_that_is_a_directory(self):
+        broker = Broker()
+        self.addCleanup(broker.remove)
+        command = broker.command()
+        command[command.index("--config") + 1] = str(broker.own_dir)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(20))
+        self.assertEqual(done.returncode, 78, done.stderr)
+        self.assertIn(f"cannot read the configuration file {broker.own_dir}: Is a directory", done.stderr)
+
     def test_unknown_flags(self):
         broker = Broker()
         self.addCleanup(broker.remove)

@@ -7,8 +7,9 @@ restart.
 Without arguments it runs for about 25 seconds, as part of tools/test. One data directory lives through all kills.
 Writers with confirms publish to classic and quorum queues directly, through a topic exchange and through a fanout;
 consumers settle one by one, in groups, give back, reject into a dead-letter queue, or hold what they have; meanwhile
-queues and bindings come and go. Sometimes the kill comes during start-up, sometimes a clean stop instead. What is
-demanded after each restart stands in amqp_model.py. A failure prints the seed and keeps the directory.
+queues and bindings come and go. Sometimes the kill comes during start-up, sometimes a clean stop instead. Before each
+start the size of journal files is drawn anew, mostly so small that files are compacted, given up and written over all
+the time. What is demanded after each restart stands in amqp_model.py. A failure prints the seed and keeps the directory.
 """
 import argparse
 import pathlib
@@ -25,6 +26,10 @@ from amqp_wire import Closed, Connection
 from broker import Broker, scaled
 
 UNCONFIRMED_MAX = 200
+KEPT_MAX = 2000  # messages of a queue after a check; more are purged, so that checks stay quick
+# What the test says it has met; read before some kills.
+COUNTED = {"compacted": "sluice_journal_compacted_messages_total", "files reused": "sluice_journal_files_reused_total"}
+JOURNAL_FILE_BYTES = ("64KiB", "64KiB", "300000", "2MiB", "64MiB")
 
 
 class World:
@@ -194,7 +199,12 @@ class CrashTest:
     def __init__(self, seed):
         self.random, self.seed = random.Random(seed), seed
         self.broker, self.world, self.states, self.dead = Broker(), World(), {}, set()
-        self.kills = self.stops = self.early = self.confirms = self.settled = self.checked = self.moved = 0
+        self.kills = self.stops = self.early = self.confirms = self.settled = self.checked = self.moved = self.purged = 0
+        self.counted = dict.fromkeys(COUNTED, 0)
+        self.draw_file_size()
+
+    def draw_file_size(self):
+        self.broker.options["journal.file_size_bytes"] = self.random.choice(JOURNAL_FILE_BYTES)
 
     def round(self):
         broker, seed = self.broker, self.random.getrandbits(32)
@@ -205,7 +215,12 @@ class CrashTest:
         clients = publishing + consuming + [Changing(broker.amqp_port, seed + 200, self.states)]
         for client in clients:
             client.start()
-        time.sleep(self.random.uniform(0.005, 0.25))
+        if self.random.random() < 0.6:
+            time.sleep(self.random.uniform(0.005, 0.25))
+        else:
+            time.sleep(self.random.uniform(0.3, 1.5))  # a file goes some tenths of a second after its last message
+            for word, metric in COUNTED.items():
+                self.counted[word] += int(broker.metric(metric))
         fate = self.random.random()
         if fate < 0.1:
             # Settled, answered and left alone for a while: that must be written down.
@@ -227,6 +242,7 @@ class CrashTest:
             self.join(clients)
         self.confirms += sum(client.confirms for client in publishing)
         self.settled += sum(client.settled for client in consuming)
+        self.draw_file_size()
         while self.random.random() < 0.1:
             self.kill_while_starting()
         broker.start()
@@ -255,6 +271,16 @@ class CrashTest:
             moved = queue.check(self.read(queue.name))
             if queue is self.world.hot:
                 self.check_moved(moved)
+            if len(queue.open) > KEPT_MAX:
+                self.purge(queue)
+
+    def purge(self, queue):
+        with Connection(self.broker.amqp_port) as connection:
+            connection.open_channel()
+            count = connection.call(1, "queue.purge", queue=queue.name).message_count
+            assert count == len(queue.open), f"{queue.name}: {count} purged of {len(queue.open)}"
+            queue.on_settled(list(queue.open))
+        self.purged += count
 
     def read(self, name):
         """Everything in a queue, left unsettled: it goes back when the connection ends."""
@@ -343,7 +369,8 @@ def main():
               + test.broker.log_text()[-4000:], file=sys.stderr)
         raise
     print(f"{test.kills} kills ({test.early} more during start-up), {test.stops} clean stops: {test.confirms} confirms "
-          f"held, {test.settled} settled, {test.moved} dead-lettered, {test.checked} messages checked, seed {options.seed}")
+          f"held, {test.settled} settled, {test.moved} dead-lettered, {test.purged} purged, {test.checked} messages checked; at least "
+          + ", ".join(f"{count} {word}" for word, count in test.counted.items()) + f"; seed {options.seed}")
     if not options.keep:
         test.broker.remove()
 

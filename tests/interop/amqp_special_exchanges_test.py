@@ -234,5 +234,126 @@ class Delayed(AmqpCase):
         self.assertEqual(sorted(consumer.bodies(), key=int), [str(n) for n in range(1000)])
 
 
+class BehindOthers(AmqpCase):
+    """Delayed and remembering exchanges where messages come from other exchanges or from queues."""
+
+    def setUp(self):
+        super().setUp()
+        self.only_sluice("the delayed one is a community plugin")
+
+    def behind(self, ch, kind, arguments=None, key="k"):
+        """(an exchange to publish to, the special one bound to it)"""
+        front, special = self.exchange(ch, "topic"), self.exchange(ch, kind, arguments=arguments)
+        ch.exchange_bind(special, front, key)
+        return front, special
+
+    def test_a_delayed_one_bound_to_another(self):
+        ch = self.channel(confirm=True)
+        front, delayed = self.behind(ch, "x-delayed-message", {"x-delayed-type": "direct"}, "*")
+        at_once, later = self.bound_queue(ch, front, "k"), self.bound_queue(ch, delayed, "k")
+        start = time.monotonic()
+        self.publish(ch, "k", "m", exchange=front, headers={"x-delay": 200})
+        self.assertEqual(self.take(ch, at_once, 1), ["m"])
+        self.assertLess(time.monotonic() - start, 0.2, "the delay is of the delayed exchange alone")
+        method, properties, body = self.get(ch, later)
+        self.assertGreaterEqual(time.monotonic() - start, 0.19)
+        self.assertEqual((body, method.routing_key, properties.headers), (b"m", "k", {"x-delay": -200}))
+        self.publish(ch, "other", "no such key", exchange=front, headers={"x-delay": 1})
+        self.publish(ch, "k", "none", exchange=front)
+        self.assertEqual(self.take(ch, later, 1), ["none"])
+        self.assertEqual(self.drain(ch, later), [])
+
+    def test_another_bound_to_a_delayed_one(self):
+        ch = self.channel(confirm=True)
+        delayed = self.exchange(ch, "x-delayed-message", arguments={"x-delayed-type": "topic"})
+        behind = self.exchange(ch, "fanout")
+        ch.exchange_bind(behind, delayed, "a.#")
+        queue = self.bound_queue(ch, behind)
+        start = time.monotonic()
+        self.publish(ch, "a.b", "m", exchange=delayed, headers={"x-delay": 150})
+        self.publish(ch, "b.a", "not this", exchange=delayed, headers={"x-delay": 1})
+        self.assertEqual(self.take(ch, queue, 1), ["m"])
+        self.assertGreaterEqual(time.monotonic() - start, 0.14)
+
+    def test_two_delayed_ones_in_a_row_delay_once(self):
+        ch = self.channel(confirm=True)
+        first, second = (self.exchange(ch, "x-delayed-message", arguments={"x-delayed-type": "fanout"}) for _ in "ab")
+        ch.exchange_bind(second, first)
+        queue = self.bound_queue(ch, second)
+        start = time.monotonic()
+        self.publish(ch, "", "m", exchange=first, headers={"x-delay": 200})
+        _, properties, _ = self.get(ch, queue)
+        self.assertGreaterEqual(time.monotonic() - start, 0.19)
+        self.assertEqual(properties.headers, {"x-delay": -200}, "negative says that it has waited")
+
+    def test_retries_through_a_delayed_dead_letter_exchange(self):
+        ch = self.channel(confirm=True)
+        delayed = self.exchange(ch, "x-delayed-message", arguments={"x-delayed-type": "direct"})
+        queue = self.bound_queue(ch, delayed, "again", x_dead_letter_exchange=delayed, x_dead_letter_routing_key="again")
+        start = time.monotonic()
+        self.publish(ch, queue, "m", headers={"x-delay": 150}, delivery_mode=2)
+        method, properties, _ = self.get(ch, queue, auto_ack=False)
+        self.assertEqual(properties.headers, {"x-delay": 150}, "the default exchange does not delay")
+        ch.basic_reject(method.delivery_tag, requeue=False)
+        _, properties, body = self.get(ch, queue)
+        self.assertGreaterEqual(time.monotonic() - start, 0.14)
+        self.assertEqual((body, properties.headers["x-delay"]), (b"m", -150))
+        death, = properties.headers["x-death"]
+        self.assertEqual((death["queue"], death["reason"], death["count"]), (queue, "rejected", 1))
+
+    def test_a_restart_while_a_dead_letter_waits(self):
+        ch = self.channel(confirm=True)
+        delayed = self.exchange(ch, "x-delayed-message", arguments={"x-delayed-type": "fanout"})
+        dead = self.bound_queue(ch, delayed)
+        queue = self.queue(ch, x_queue_type="quorum", x_dead_letter_exchange=delayed, x_overflow="reject-publish",
+                           x_dead_letter_strategy="at-least-once")
+        self.publish(ch, queue, "m", headers={"x-delay": 700})
+        method, _, _ = self.get(ch, queue, auto_ack=False)
+        ch.basic_reject(method.delivery_tag, requeue=False)
+        until("it waits", lambda: delayed in self.ctl("list_delayed_messages"))
+        self.restart()
+        ch = self.channel()
+        self.assertEqual(self.take(ch, dead, 1), ["m"])
+        self.assertEqual(self.drain(ch, dead), [])
+
+    def test_a_remembering_one_bound_to_another(self):
+        ch = self.channel(confirm=True)
+        front, history = self.behind(ch, "x-recent-history", {"x-recent-history-length": 2})
+        for body in "abc":
+            self.publish(ch, "k", body, exchange=front)
+        self.publish(ch, "other", "not to it", exchange=front)
+        queue = self.bound_queue(ch, history)
+        self.until_ready(ch, queue, 2)
+        method, _, body = self.get(ch, queue)
+        self.assertEqual((body, method.routing_key), (b"b", "k"))
+        self.publish(ch, "k", "d", exchange=front)
+        self.assertEqual(self.take(ch, queue, 2), ["c", "d"])
+
+    def test_an_exchange_bound_to_a_remembering_one_gets_the_last(self):
+        ch = self.channel(confirm=True)
+        history, behind = self.exchange(ch, "x-recent-history"), self.exchange(ch, "direct")
+        queue, other = self.bound_queue(ch, behind, "k"), self.bound_queue(ch, behind, "other")
+        for body in "ab":
+            self.publish(ch, "k", body, exchange=history)
+        ch.exchange_bind(behind, history)
+        self.until_ready(ch, queue, 2)
+        self.assertEqual((self.drain(ch, queue), self.drain(ch, other)), (["a", "b"], []))
+
+    def test_the_last_dead_letters(self):
+        ch = self.channel(confirm=True)
+        history = self.exchange(ch, "x-recent-history", arguments={"x-recent-history-length": 2})
+        queue = self.queue(ch, x_dead_letter_exchange=history, x_max_length=1)
+        self.publish(ch, queue, *"abcd")
+        dead = []
+
+        def has_all():  # dead letters come after the confirm
+            dead.append(self.bound_queue(ch, history))
+            return self.ready(ch, dead[-1]) == 2 and self.drain(ch, dead[-1]) == ["b", "c"]
+        until("the last two are there", has_all)
+        self.publish(ch, queue, "e")
+        _, properties, body = self.get(ch, dead[-1])
+        self.assertEqual((body, properties.headers["x-first-death-reason"]), (b"d", "maxlen"))
+
+
 if __name__ == "__main__":
     main()

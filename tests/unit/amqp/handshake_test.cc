@@ -188,7 +188,7 @@ TEST_CASE("connection limit of the node") {
   peer.expect<ConnectionTune>();
   peer.send(0, ConnectionTuneOk{10, 8'192, 0});
   peer.send(0, ConnectionOpen{"/", "", false});
-  CHECK(peer.connection_error() == "NOT_ALLOWED - node connection limit (1) is reached");
+  CHECK(peer.connection_error() == "NOT_ALLOWED - connection refused: node connection limit (1) is reached");
 }
 
 TEST_CASE("the whole handshake has one deadline") {
