@@ -43,6 +43,7 @@ class SegmentFilterBuilder {
   void finish(base::ByteBuffer& out);
 
  private:
+  class BlockedBloom;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -25,8 +25,10 @@ std::uint32_t bloom_blocks_for(std::size_t values) {
       std::max<std::size_t>(1, (values * format::bloom_bits_per_value + block_bits - 1) / block_bits));
 }
 
+}  // namespace
+
 // The blocks without their checksums, then with them.
-class BlockedBloom {
+class SegmentFilterBuilder::BlockedBloom {
  public:
   explicit BlockedBloom(std::size_t values)
       : blocks_(bloom_blocks_for(values)),
@@ -55,8 +57,6 @@ class BlockedBloom {
   unsigned probes_;
   base::ByteBuffer bytes_;
 };
-
-}  // namespace
 
 struct SegmentFilterBuilder::State {
   explicit State(SegmentFilterLimits l) : limits(l), table(l.memory_bytes_max) {}

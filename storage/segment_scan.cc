@@ -20,10 +20,6 @@ constexpr std::size_t whole_chunk_bytes = 4 << 20;
 constexpr std::size_t large_chunk_bytes = 16 << 10, sparse_window_bytes = 4 << 10;
 constexpr std::uint8_t first_byte_of_chunk = 0x50;
 
-std::unexpected<base::Error> corrupt(std::string text) {
-  return base::fail(base::Errc::corrupt, std::move(text));
-}
-
 }  // namespace
 
 SegmentScanner::SegmentScanner(std::shared_ptr<const base::File> file, std::uint64_t position,

@@ -17,10 +17,6 @@ std::uint32_t trailer_check(base::ByteView trailer) {
   return crc32(trailer.subspan(trailer_fixed_bytes), crc32(trailer.first(trailer_check_at)));
 }
 
-std::unexpected<base::Error> corrupt(std::string text) {
-  return base::fail(base::Errc::corrupt, std::move(text));
-}
-
 }  // namespace
 
 bool header_check_holds(base::ByteView header, base::ByteView trailer) {

@@ -35,6 +35,10 @@ inline constexpr std::size_t trailer_bytes_limit = 64 << 20;
 
 using SequenceList = std::vector<std::pair<std::string, std::uint64_t>>;
 
+inline std::unexpected<base::Error> corrupt(std::string text) {
+  return base::fail(base::Errc::corrupt, std::move(text));
+}
+
 // `trailer` needs only its first header_check_bytes here.
 bool header_check_holds(base::ByteView header, base::ByteView trailer);
 

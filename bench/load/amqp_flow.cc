@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t unsent_bytes_max = 256 * 1024;
 constexpr std::size_t body_frame_bytes_max = 128 * 1024;
-constexpr std::int64_t second_ns = 1'000'000'000;
 
 void begin_frame(wire::FrameType type, std::size_t size, base::ByteWriter& to) {
   to.write(static_cast<std::uint8_t>(type));

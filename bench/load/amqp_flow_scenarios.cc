@@ -14,7 +14,6 @@ namespace {
 
 using wire::Frame;
 
-constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::uint32_t latency_rate = 2'000;
 constexpr double warm_up_seconds = 1;
 
@@ -240,7 +239,7 @@ Measurement stream_read(const Settings& settings) {
   return measured;
 }
 
-constexpr std::array scenarios{
+constexpr std::array amqp_flow_list{
     Scenario{"amqp-classic-100b", "durable classic queue, persistent, confirms, acks of many: 100 bytes",
              flow<false, 100, Acks::some>},
     Scenario{"amqp-classic-1k", "the same with 1,000 bytes", flow<false, 1000, Acks::some>},
@@ -262,7 +261,7 @@ constexpr std::array scenarios{
 }  // namespace
 
 std::span<const Scenario> amqp_flow_scenarios() {
-  return scenarios;
+  return amqp_flow_list;
 }
 
 }  // namespace sluice::bench

@@ -17,7 +17,6 @@ namespace {
 
 using wire::Frame;
 
-constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::size_t pipelined = 200;  // methods sent before their answers are read
 constexpr std::uint32_t fanout_queues = 1'000;
 constexpr std::uint64_t fanout_messages_max = 5'000;
@@ -280,7 +279,7 @@ Measurement churn(const Settings& settings) {
   return measured;
 }
 
-constexpr std::array scenarios{
+constexpr std::array amqp_scale_list{
     Scenario{"amqp-fanout-1000", "a fanout exchange to 1,000 durable queues, counted per queue", fanout},
     Scenario{"amqp-10k-queues", "10,000 queues with a consumer and one message a second each", many_queues},
     Scenario{"amqp-idle-queues", "10,000 durable queues declared; memory of each", idle_queues},
@@ -291,7 +290,7 @@ constexpr std::array scenarios{
 }  // namespace
 
 std::span<const Scenario> amqp_scale_scenarios() {
-  return scenarios;
+  return amqp_scale_list;
 }
 
 }  // namespace sluice::bench

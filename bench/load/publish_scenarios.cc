@@ -21,7 +21,6 @@ using streamproto::Frame;
 using streamproto::Key;
 using streamproto::ResponseCode;
 
-constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::uint32_t latency_rate = 2'000;
 
 // The arguments of a stream that keeps --kept-mib.
@@ -183,7 +182,7 @@ Measurement latency(const Settings& settings) {
   return measured;
 }
 
-constexpr std::array scenarios{
+constexpr std::array publish_list{
     Scenario{"publish-100b-1p", "100-byte messages, one publisher, confirms", publish<100, 1>},
     Scenario{"publish-100b-4p", "100-byte messages, four publishers on one stream", publish<100, 4>},
     Scenario{"publish-1k-1p", "1,000-byte messages, one publisher", publish<1000, 1>},
@@ -195,7 +194,7 @@ constexpr std::array scenarios{
 }  // namespace
 
 std::span<const Scenario> publish_scenarios() {
-  return scenarios;
+  return publish_list;
 }
 
 }  // namespace sluice::bench

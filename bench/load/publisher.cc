@@ -12,7 +12,6 @@ using streamproto::ResponseCode;
 
 constexpr std::size_t frame_overhead_bytes = 13;
 constexpr std::size_t unsent_bytes_max = 256 * 1024;
-constexpr std::int64_t second_ns = 1'000'000'000;
 
 }  // namespace
 

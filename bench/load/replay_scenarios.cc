@@ -17,7 +17,6 @@ using streamproto::Frame;
 using streamproto::Key;
 using streamproto::OffsetSpec;
 
-constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::string_view wanted_value = "KR";
 
 enum class Until : std::uint8_t { all, wanted };

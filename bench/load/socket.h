@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
@@ -21,6 +22,8 @@ template <class... Args>
   fmt::print(stderr, "bench_load: {}\n", fmt::format(text, std::forward<Args>(args)...));
   std::exit(1);
 }
+
+inline constexpr std::int64_t second_ns = 1'000'000'000;
 
 struct Broker {
   std::string host = "127.0.0.1";

@@ -155,7 +155,7 @@ template <QueueType Type>
 std::span<const std::string_view> known_of() {
   static constexpr auto count = static_cast<std::size_t>(
       std::ranges::count_if(rows, [](const Row& row) { return row.types & bit_of(Type); }));
-  static constexpr auto keys = [] {
+  static constexpr auto known = [] {
     std::array<std::string_view, count> result;
     std::size_t i = 0;
     for (const auto& row : rows) {
@@ -163,7 +163,7 @@ std::span<const std::string_view> known_of() {
     }
     return result;
   }();
-  return keys;
+  return known;
 }
 
 }  // namespace

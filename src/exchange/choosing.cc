@@ -20,10 +20,6 @@ bool bound(const std::vector<Binding>& bindings, DestinationId destination) {
   return std::ranges::any_of(bindings, [&](const Binding& b) { return b.destination == destination; });
 }
 
-std::unexpected<base::Error> refuse(std::string text) {
-  return base::fail(base::Errc::precondition_failed, std::move(text));
-}
-
 base::Result<int> weight_of(std::string_view key) {
   constexpr int most = ConsistentHashExchange::weight_max;
   int weight = 0;

@@ -4,11 +4,18 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "exchange/exchange.h"
 
 namespace sluice::exchange {
+
+// Arguments, keys and bindings that this type of exchange does not take.
+inline std::unexpected<base::Error> refuse(std::string text) {
+  return base::fail(base::Errc::precondition_failed, std::move(text));
+}
 
 class DestinationList {
  public:

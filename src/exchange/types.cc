@@ -19,10 +19,6 @@ Made make(Args&&... args) {
   return std::unique_ptr<Exchange>(std::make_unique<T>(std::forward<Args>(args)...));
 }
 
-std::unexpected<base::Error> refuse(std::string text) {
-  return base::fail(base::Errc::precondition_failed, std::move(text));
-}
-
 Made make_consistent_hash(const base::FieldTable& arguments) {
   using Source = ConsistentHashExchange::Source;
   const base::FieldValue* header = arguments.find("hash-header");

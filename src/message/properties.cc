@@ -13,8 +13,6 @@
 namespace sluice::message {
 namespace {
 
-constexpr std::size_t short_text_bytes_max = 255;
-
 // Calls visit(flag, member) in wire order; the one list both directions share.
 template <class Properties, class Visit>
 void for_each_property(Properties& p, Visit&& visit) {

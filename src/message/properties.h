@@ -37,6 +37,7 @@ enum class Property : std::uint16_t {
 };
 
 inline constexpr std::uint8_t delivery_mode_persistent = 2;
+inline constexpr std::size_t short_text_bytes_max = 255;  // a short string carries its length in one byte
 
 struct BasicProperties {
   std::optional<std::string_view> content_type, content_encoding;

@@ -19,7 +19,6 @@ using filters::AmqpValue;
 using Kind = AmqpValue::Kind;
 
 constexpr int nesting_max = base::table_depth_max - 1;
-constexpr std::size_t short_text_bytes_max = 255;
 
 bool is_list(const AmqpValue& value) {
   return value.code == 0x45 || value.code == 0xC0 || value.code == 0xD0;

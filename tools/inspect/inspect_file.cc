@@ -20,13 +20,6 @@ namespace {
 using base::ByteView;
 using storage::file_header_bytes;
 
-std::string hex32(std::uint32_t value) {
-  return fmt::format("0x{:08x}", value);
-}
-Value number(std::uint64_t value) {
-  return value;
-}
-
 class FileInspector {
  public:
   FileInspector(std::shared_ptr<base::File> file, std::uint64_t size, const Detail& detail, Printer& printer)

@@ -20,12 +20,6 @@ using storage::journal_header_bytes;
 
 constexpr std::size_t shown_bytes = 40;
 
-Value number(std::uint64_t value) {
-  return value;
-}
-std::string hex32(std::uint32_t value) {
-  return fmt::format("0x{:08x}", value);
-}
 std::string beginning(ByteView bytes) {
   return printable(base::as_text(bytes.first(std::min(bytes.size(), shown_bytes))));
 }

@@ -108,6 +108,10 @@ std::unique_ptr<Printer> make_json_printer(std::string& out) {
   return std::make_unique<JsonPrinter>(out);
 }
 
+std::string hex32(std::uint32_t value) {
+  return fmt::format("0x{:08x}", value);
+}
+
 std::string printable(std::string_view text) {
   std::string out;
   for (const char c : text) {

@@ -18,6 +18,11 @@ namespace sluice::inspect {
 
 using Value = std::variant<std::uint64_t, std::int64_t, std::string>;
 
+inline Value number(std::uint64_t value) {
+  return value;
+}
+std::string hex32(std::uint32_t value);  // "0x0012abcd"
+
 struct Field {
   std::string_view name;
   Value value;

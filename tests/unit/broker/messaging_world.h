@@ -4,6 +4,7 @@
 
 #include "broker/queue_arguments.h"
 #include "message/properties.h"
+#include "support/field_tables.h"
 #include "unit/broker/world.h"
 
 namespace sluice::test {
@@ -163,12 +164,6 @@ inline void remove_queue(World& world, std::string_view name) {
   REQUIRE(world.ask([&](auto done) {
     first.send_command(broker::DeleteQueue{"/", std::string(name), 0}, std::move(done));
   }));
-}
-
-inline base::FieldTable table(std::initializer_list<std::pair<std::string, base::FieldValue>> entries) {
-  base::FieldTable made;
-  for (const auto& each : entries) made.entries.push_back(each);
-  return made;
 }
 
 inline void make_exchange(World& world, std::string_view name, std::string_view type,

@@ -4,8 +4,11 @@
 
 #include <catch2/catch.hpp>
 
+#include "support/field_tables.h"
+
 using namespace sluice;
 using namespace sluice::broker;
+using test::table;
 
 namespace {
 
@@ -23,13 +26,7 @@ PolicyRecord policy(std::string name, std::string pattern, base::FieldTable defi
   return record;
 }
 
-base::FieldTable table(std::initializer_list<std::pair<std::string, base::FieldValue>> entries) {
-  base::FieldTable made;
-  for (const auto& [key, value] : entries) made.set(key, value);
-  return made;
-}
-
-QueueRecord queue(std::string name, std::string type, base::FieldTable arguments = {}) {
+QueueRecord queue_record(std::string name, std::string type, base::FieldTable arguments = {}) {
   QueueRecord record;
   record.vhost = "/";
   record.name = std::move(name);
@@ -61,11 +58,11 @@ TEST_CASE("policies: the highest priority that matches name and type applies") {
             policy("c", ".*", table({{"max-length", std::int64_t{3}}}), 9, "quorum_queues"),
             policy("d", "(?=.*\\.x)", table({{"expires", std::int64_t{4}}}), 7, "exchanges")});
   const auto kind = PolicyRecord::user_kind;
-  CHECK(policies.of_queue(kind, queue("orders", "classic"))->name == "a");
-  CHECK(policies.of_queue(kind, queue("order.x", "classic"))->name == "b");
-  CHECK(policies.of_queue(kind, queue("order.x", "quorum"))->name == "c");
-  CHECK(policies.of_queue(kind, queue("else", "stream")) == nullptr);
-  CHECK(policies.of_queue(PolicyRecord::operator_kind, queue("orders", "classic")) == nullptr);
+  CHECK(policies.of_queue(kind, queue_record("orders", "classic"))->name == "a");
+  CHECK(policies.of_queue(kind, queue_record("order.x", "classic"))->name == "b");
+  CHECK(policies.of_queue(kind, queue_record("order.x", "quorum"))->name == "c");
+  CHECK(policies.of_queue(kind, queue_record("else", "stream")) == nullptr);
+  CHECK(policies.of_queue(PolicyRecord::operator_kind, queue_record("orders", "classic")) == nullptr);
   ExchangeRecord exchange;
   exchange.vhost = "/";
   exchange.name = "a.x";

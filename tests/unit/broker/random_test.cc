@@ -44,10 +44,10 @@ struct RandomClient final : broker::Client {
     REQUIRE(consumers.contains(token));
     updates.push_back(token);
   }
-  void on_stream_lost(std::string_view, std::string_view stream) override {
+  void on_stream_lost(std::string_view, std::string_view name) override {
     REQUIRE_FALSE(gone);
-    std::erase_if(publishers, [&](const auto& each) { return each.second == stream; });
-    std::erase_if(consumers, [&](const auto& each) { return each.second.first == stream; });
+    std::erase_if(publishers, [&](const auto& each) { return each.second == name; });
+    std::erase_if(consumers, [&](const auto& each) { return each.second.first == name; });
   }
   void on_flow(bool) override { REQUIRE_FALSE(gone); }
   void on_close_requested(std::string_view) override {}

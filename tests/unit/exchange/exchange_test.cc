@@ -7,10 +7,12 @@
 #include <set>
 
 #include "exchange/choosing.h"
+#include "support/field_tables.h"
 
 using namespace sluice;
 using exchange::Binding;
 using exchange::DestinationId;
+using test::table;
 
 namespace {
 
@@ -50,10 +52,6 @@ struct World {
 };
 
 using Ids = std::vector<std::uint64_t>;
-
-base::FieldTable table(std::initializer_list<std::pair<std::string, base::FieldValue>> entries) {
-  return {base::FieldEntries(entries)};
-}
 
 // The definition of topic matching, word by word.
 bool matches(std::span<const std::string> pattern, std::span<const std::string> words) {

@@ -9,11 +9,13 @@
 
 #include "filters/amqp_sections.h"
 #include "message/text.h"
+#include "support/field_tables.h"
 
 using namespace sluice;
 using namespace sluice::message;
 using filters::AmqpProperty;
 using filters::AmqpSections;
+using test::table_bytes;
 using Kind = filters::AmqpValue::Kind;
 
 namespace {
@@ -22,13 +24,6 @@ std::string hex(base::ByteView bytes) {
   std::string text;
   for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
   return text;
-}
-
-base::ByteBuffer table(const base::FieldTable& from) {
-  base::ByteBuffer bytes;
-  base::ByteWriter writer(bytes);
-  base::write_field_table(writer, from);
-  return {bytes.begin() + 4, bytes.end()};
 }
 
 // A message in 0-9-1 with everything it points to.
@@ -40,7 +35,7 @@ struct Sample {
 
   base::ByteBuffer encoded() const {
     BasicProperties all = properties;
-    const auto bytes = table(headers);
+    const auto bytes = table_bytes(headers);
     if (!headers.empty()) all.headers = base::FieldTableView(bytes);
     base::ByteBuffer to;
     encode_properties(all, to);

@@ -5,17 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "support/field_tables.h"
+
 using namespace sluice;
 using namespace sluice::message;
+using test::table_bytes;
 
 namespace {
-
-base::ByteBuffer table(const base::FieldTable& from) {
-  base::ByteBuffer bytes;
-  base::ByteWriter writer(bytes);
-  base::write_field_table(writer, from);
-  return {bytes.begin() + 4, bytes.end()};
-}
 
 base::FieldTable headers_of(base::ByteView encoded) {
   const auto properties = decode_properties(encoded);
@@ -31,7 +27,7 @@ TEST_CASE("an editor changes what it is told to and copies the rest") {
   headers.set("BCC", base::FieldArray{"a", "b"});
   headers.set("n", std::int16_t{7});
   headers.set("x-death", "old");
-  const auto encoded_headers = table(headers);
+  const auto encoded_headers = table_bytes(headers);
   BasicProperties properties;
   properties.headers = base::FieldTableView(encoded_headers);
   properties.expiration = "1000";
@@ -77,7 +73,7 @@ TEST_CASE("single headers are read without decoding the others") {
   headers.set("text", "outside");
   headers.set("small", std::int8_t{-3});
   headers.set("bool", true);
-  const auto encoded = table(headers);
+  const auto encoded = table_bytes(headers);
   BasicProperties properties;
   CHECK_FALSE(text_header(properties, "text"));
   properties.headers = base::FieldTableView(encoded);
@@ -108,7 +104,7 @@ TEST_CASE("CC and BCC name more routing keys") {
   base::FieldTable headers;
   headers.set("BCC", base::FieldArray{"c"});
   headers.set("CC", base::FieldArray{"a", "b"});
-  auto encoded = table(headers);
+  auto encoded = table_bytes(headers);
   BasicProperties properties;
   properties.headers = base::FieldTableView(encoded);
   std::vector<std::string> keys;
@@ -117,12 +113,12 @@ TEST_CASE("CC and BCC name more routing keys") {
   CHECK(keys == std::vector<std::string>{"a", "b", "c"});
 
   headers.set("CC", "not an array");
-  encoded = table(headers);
+  encoded = table_bytes(headers);
   properties.headers = base::FieldTableView(encoded);
   CHECK(for_each_sender_selected(properties, collect).error().text ==
         "invalid message: {unacceptable_type_in_header,\"CC\",longstr}");
   headers.set("CC", base::FieldArray{std::int32_t{1}});
-  encoded = table(headers);
+  encoded = table_bytes(headers);
   properties.headers = base::FieldTableView(encoded);
   keys.clear();
   CHECK(for_each_sender_selected(properties, collect));

@@ -15,8 +15,8 @@ namespace {
 
 using test::LogFiles;
 
-struct World {
-  explicit World(std::string name = "log") : directory(std::move(name)) {}
+struct ViewWorld {
+  explicit ViewWorld(std::string name = "log") : directory(std::move(name)) {}
 
   test::TestShard shard;
   std::string directory;
@@ -59,7 +59,7 @@ std::vector<test::TestEntry> entries_of(std::size_t count, std::size_t bytes, co
 }
 
 TEST_CASE("seeks: first, last, next, offset, time") {
-  World w;
+  ViewWorld w;
   for (int i = 0; i < 5; ++i) w.files.add_chunk(entries_of(10, 5), 1000 * i);
   auto view = w.open();
   CHECK(view->next_offset().value == 50);  // at the end until told
@@ -78,7 +78,7 @@ TEST_CASE("seeks: first, last, next, offset, time") {
 }
 
 TEST_CASE("a whole chunk is delivered although the seek was into it") {
-  World w;
+  ViewWorld w;
   w.files.add_chunk(entries_of(10, 5), 1);
   auto view = w.open();
   REQUIRE(view->seek({Seek::Kind::offset, base::Offset{7}, 0}));
@@ -88,7 +88,7 @@ TEST_CASE("a whole chunk is delivered although the seek was into it") {
 }
 
 TEST_CASE("never more chunks than credits, and none for nothing") {
-  World w;
+  ViewWorld w;
   for (int i = 0; i < 5; ++i) w.files.add_chunk(entries_of(1, 5), i);
   auto view = w.open_at_first();
   auto none = view->deliver(0, w.sink);
@@ -105,7 +105,7 @@ TEST_CASE("never more chunks than credits, and none for nothing") {
 }
 
 TEST_CASE("large chunks leave from the file, small ones many per read") {
-  World w;
+  ViewWorld w;
   Metrics metrics;
   for (int i = 0; i < 3; ++i) w.files.add_chunk(entries_of(1000, 100), i);
   for (int i = 0; i < 1000; ++i) w.files.add_chunk(entries_of(5, 40), i);
@@ -121,7 +121,7 @@ TEST_CASE("large chunks leave from the file, small ones many per read") {
 }
 
 TEST_CASE("matches spread evenly at one per cent: few bytes read and sent") {
-  World w;
+  ViewWorld w;
   for (int chunk = 0; chunk < 20; ++chunk) {
     auto entries = entries_of(5000, 100, "other");
     for (std::size_t i = static_cast<std::size_t>(chunk); i < entries.size(); i += 100)
@@ -138,7 +138,7 @@ TEST_CASE("matches spread evenly at one per cent: few bytes read and sent") {
 }
 
 TEST_CASE("dense matches go out as whole chunks unless exactness is asked for") {
-  World w;
+  ViewWorld w;
   auto entries = entries_of(1000, 100, "kr");
   for (std::size_t i = 0; i < entries.size(); i += 3) entries[i].filter_value = "other";
   w.files.add_chunk(entries, 1);
@@ -157,7 +157,7 @@ TEST_CASE("dense matches go out as whole chunks unless exactness is asked for") 
 }
 
 TEST_CASE("segments without a match are not opened, chunks without one are not read") {
-  World w;
+  ViewWorld w;
   Metrics metrics;
   for (int segment = 0; segment < 50; ++segment) {
     for (int chunk = 0; chunk < 20; ++chunk) {
@@ -179,7 +179,7 @@ TEST_CASE("segments without a match are not opened, chunks without one are not r
 }
 
 TEST_CASE("segments in which nothing has a filter value are skipped without any file") {
-  World w;
+  ViewWorld w;
   for (int segment = 0; segment < 10; ++segment) {
     w.files.add_chunk(entries_of(20, 20), segment);
     w.files.seal();
@@ -192,7 +192,7 @@ TEST_CASE("segments in which nothing has a filter value are skipped without any 
 }
 
 TEST_CASE("a damaged filter file or filter record means maybe, never no") {
-  World w;
+  ViewWorld w;
   for (int segment = 0; segment < 4; ++segment) {
     for (int chunk = 0; chunk < 5; ++chunk) {
       auto entries = entries_of(50, 20, "other");
@@ -217,7 +217,7 @@ TEST_CASE("a damaged filter file or filter record means maybe, never no") {
 }
 
 TEST_CASE("a search that finds nothing gives others their turn") {
-  World w;
+  ViewWorld w;
   for (int i = 0; i < 12'000; ++i) w.files.add_chunk({{"other", {"x"}}}, i);
   auto view = w.open_at_first(only("kr"));
   const auto delivered = view->deliver(10, w.sink);
@@ -230,7 +230,7 @@ TEST_CASE("a search that finds nothing gives others their turn") {
 }
 
 TEST_CASE("resolve answers the chunk that deliver would send") {
-  World w;
+  ViewWorld w;
   for (int i = 0; i < 10; ++i) w.files.add_chunk(entries_of(3, 10, i == 6 ? "kr" : "other"), i);
   auto view = w.open_at_first(only("kr"));
   CHECK(view->resolve().value().value == 18);
@@ -250,7 +250,7 @@ test::TestEntry numbered(int from, int to) {
 }
 
 TEST_CASE("a sub-batch that matches in part is taken apart, offsets stay") {
-  World w;
+  ViewWorld w;
   w.files.add_chunk({numbered(0, 4), numbered(4, 5), numbered(0, 40), numbered(30, 40)}, 1);
   filters::FilterSpec spec;
   spec.expression = "n >= 10 AND n <> 20 AND n < 30";
@@ -269,7 +269,7 @@ TEST_CASE("a sub-batch that matches in part is taken apart, offsets stay") {
 }
 
 TEST_CASE("compressed sub-batches are opened to be filtered, and sent as they are when all matches") {
-  World w;
+  ViewWorld w;
   const auto compressed = [](int from, int to) {
     base::ByteBuffer plain;
     base::ByteWriter writer(plain);
@@ -292,7 +292,7 @@ TEST_CASE("compressed sub-batches are opened to be filtered, and sent as they ar
 }
 
 TEST_CASE("damage stops a view where it is; what was delivered before counts") {
-  World w;
+  ViewWorld w;
   for (int i = 0; i < 5; ++i) w.files.add_chunk(entries_of(10, 20, "kr"), i);
   const auto& third = w.files.chunks()[2];
   w.shard.disk.flip_bit(w.files.path(third.segment, storage::log_suffix), third.record.position + 10);
@@ -311,7 +311,7 @@ TEST_CASE("damage stops a view where it is; what was delivered before counts") {
 }
 
 TEST_CASE("data from before a restart is verified before it is sent, once") {
-  World w("verified");  // readers of one thread remember by name
+  ViewWorld w("verified");  // readers of one thread remember by name
   for (int i = 0; i < 4; ++i) w.files.add_chunk(entries_of(100, 2000), i);
   w.files.reopen();
   for (int i = 0; i < 2; ++i) w.files.add_chunk(entries_of(100, 2000), i);
@@ -329,7 +329,7 @@ TEST_CASE("data from before a restart is verified before it is sent, once") {
 
 TEST_CASE("damage from before a restart is not sent in a whole chunk either") {
   const std::size_t bytes = GENERATE(std::size_t{20}, std::size_t{2000});
-  World w("damaged-" + std::to_string(bytes));
+  ViewWorld w("damaged-" + std::to_string(bytes));
   for (int i = 0; i < 4; ++i) w.files.add_chunk(entries_of(100, bytes), i);
   w.files.reopen();
   const auto& chunk = w.files.chunks()[2];
@@ -346,7 +346,7 @@ TEST_CASE("damage from before a restart is not sent in a whole chunk either") {
 
 TEST_CASE("damaged messages are not cut out of a chunk: each read is verified") {
   for (std::size_t bad : {3u, 500u, 1999u}) {
-    World w;
+    ViewWorld w;
     auto entries = entries_of(2000, 100, "other");
     for (std::size_t i : {3u, 500u, 1000u, 1999u}) entries[i].filter_value = "kr";
     w.files.add_chunk(entries, 1);
@@ -365,7 +365,7 @@ TEST_CASE("damaged messages are not cut out of a chunk: each read is verified") 
 }
 
 TEST_CASE("a failing disk is an error that passes when the disk does") {
-  World w;
+  ViewWorld w;
   for (int i = 0; i < 5; ++i) w.files.add_chunk(entries_of(10, 20), i);
   auto view = w.open_at_first();
   w.shard.disk.fail_read();
