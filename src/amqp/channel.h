@@ -10,6 +10,7 @@
 
 #include "amqp/assembly.h"
 #include "amqp/confirms.h"
+#include "amqp/reply_codes.h"
 #include "amqp/transaction.h"
 #include "amqp/unsettled.h"
 
@@ -49,5 +50,12 @@ struct Channel {
   std::unique_ptr<Transaction> transaction;
   std::unique_ptr<Assembly> assembly;
 };
+
+// The queue a method means: an empty name is the one declared last on the channel.
+inline broker::Outcome<std::string> queue_or_last(const Channel& channel, std::string_view name) {
+  if (!name.empty()) return std::string(name);
+  if (channel.last_queue.empty()) return refuse(ReplyCode::not_found, "no previously declared queue");
+  return channel.last_queue;
+}
 
 }  // namespace sluice::amqp

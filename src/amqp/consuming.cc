@@ -4,18 +4,13 @@
 #include <algorithm>
 
 #include "amqp/wire/deliver.h"
+#include "base/random_name.h"
 
 namespace sluice::amqp {
 
 using namespace wire;
 
 namespace {
-
-constexpr std::string_view reply_to_queue = "amq.rabbitmq.reply-to";
-
-std::string_view queue_or_last(const Channel& channel, std::string_view name) {
-  return name.empty() ? std::string_view(channel.last_queue) : name;
-}
 
 std::unexpected<broker::Refusal> unknown_tag(std::uint64_t tag) {
   return refuse(ReplyCode::precondition_failed, "unknown delivery tag {}", tag);
@@ -40,14 +35,15 @@ broker::Outcome<> Consuming::on(Channel& channel, const BasicQos& method) {
 }
 
 broker::Outcome<> Consuming::on(Channel& channel, const BasicConsume& method) {
-  std::string tag = method.consumer_tag.empty() ? make_tag() : std::string(method.consumer_tag);
+  std::string tag = method.consumer_tag.empty()
+                        ? base::random_name("amq.ctag-", connection_.context().shard.random)
+                        : std::string(method.consumer_tag);
   const std::uint32_t most = connection_.options().consumer_max_per_channel;
   if (most != 0 && channel.consumers.size() >= most && !channel.consumers.contains(tag)) {
     return refuse(ReplyCode::not_allowed, "reached maximum ({}) of consumers per channel", most);
   }
-  if (method.queue == reply_to_queue) return consume_replies(channel, method, std::move(tag));
-  const std::string queue(queue_or_last(channel, method.queue));
-  if (queue.empty()) return refuse(ReplyCode::not_found, "no previously declared queue");
+  if (method.queue == broker::reply_to_name) return consume_replies(channel, method, std::move(tag));
+  TRY(queue, queue_or_last(channel, method.queue));
   if (channel.consumers.contains(tag)) {
     return refuse(ReplyCode::not_allowed, "attempt to reuse consumer tag '{}'", tag);
   }
@@ -78,7 +74,7 @@ broker::Outcome<> Consuming::consume_replies(Channel& channel, const BasicConsum
     return refuse(ReplyCode::not_allowed, "attempt to reuse consumer tag '{}'", tag);
   }
   std::string key = connection_.messaging().open_reply_to(connection_.caller, channel.number, tag);
-  add_consumer(channel, tag, reply_to_queue, true);
+  add_consumer(channel, tag, broker::reply_to_name, true);
   channel.reply_consumer = std::make_unique<ReplyConsumer>(ReplyConsumer{tag, std::move(key)});
   if (!method.no_wait) connection_.send(channel.number, BasicConsumeOk{tag});
   return {};
@@ -118,17 +114,6 @@ void Consuming::on_cancelled(std::uint16_t number, std::string_view tag) {
   if (connection_.caller.cancel_notify) connection_.send(number, BasicCancel{tag, true});
 }
 
-// 128 random bits in 22 letters.
-std::string Consuming::make_tag() {
-  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string tag = "amq.ctag-";
-  for (int half = 0; half < 2; ++half) {
-    std::uint64_t bits = connection_.context().shard.random.next();
-    for (int i = 0; i < 11; ++i, bits >>= 6) tag += letters[bits & 63];
-  }
-  return tag;
-}
-
 // ---- deliveries
 
 void Consuming::on_delivered(std::uint16_t number, std::string_view tag, const broker::Delivery& delivery) {
@@ -148,10 +133,9 @@ void Consuming::on_delivered(std::uint16_t number, std::string_view tag, const b
 }
 
 broker::Outcome<> Consuming::on(Channel& channel, const BasicGet& method) {
-  const std::string_view queue = queue_or_last(channel, method.queue);
-  if (queue.empty()) return refuse(ReplyCode::not_found, "no previously declared queue");
+  TRY(queue, queue_or_last(channel, method.queue));
   connection_.messaging().get(
-      connection_.caller, channel.number, std::string(queue), method.no_ack,
+      connection_.caller, channel.number, std::move(queue), method.no_ack,
       channels_.await<std::optional<broker::Delivery>>(
           channel, BasicGet::id,
           [this, no_ack = method.no_ack](Channel& to, std::optional<broker::Delivery> delivery) {

@@ -37,7 +37,6 @@ class Consuming {
   void remember(Channel& channel, std::uint64_t tag, const broker::Delivery& delivery);
   broker::Outcome<> settle(Channel& channel, std::uint64_t tag, bool multiple, broker::Settlement settlement);
   broker::Outcome<> recover(Channel& channel, bool requeue);
-  std::string make_tag();
 
   Connection& connection_;
   Channels& channels_;

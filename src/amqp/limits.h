@@ -28,10 +28,4 @@ inline constexpr std::size_t transaction_publishes_max = 1U << 20;
 inline constexpr std::size_t unsettled_max = 2'000'000;
 inline constexpr std::size_t unsettled_resume = 1'500'000;
 
-// Above its high-water mark an outbox gets no more deliveries, but the client is still read, so that its
-// settlements and heartbeats are seen; above this it is not. An outbox that full of which the client has
-// taken nothing for so long ends the connection.
-inline constexpr std::size_t outbox_input_stop_bytes = 5 << 19;
-inline constexpr std::int64_t outbox_stalled_ms = 120'000;
-
 }  // namespace sluice::amqp

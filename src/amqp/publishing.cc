@@ -9,12 +9,6 @@ namespace sluice::amqp {
 
 using namespace wire;
 
-namespace {
-
-constexpr std::string_view reply_to_queue = "amq.rabbitmq.reply-to";
-
-}  // namespace
-
 // ---- frames
 
 void Publishing::on(Channel& channel, const BasicPublish& method, FrameReader& behind) {
@@ -152,7 +146,7 @@ broker::Outcome<> Publishing::insert_reply_key(Channel& channel, broker::Message
   const auto flags = base::load_be<std::uint16_t>(message.properties.data());
   if ((flags & static_cast<std::uint16_t>(message::Property::reply_to)) == 0) return {};
   const auto properties = message::decode_properties(message.properties);
-  if (!properties || properties->reply_to != reply_to_queue) return {};
+  if (!properties || properties->reply_to != broker::reply_to_name) return {};
   if (!channel.reply_consumer) {
     return refuse(ReplyCode::precondition_failed, "fast reply consumer does not exist");
   }

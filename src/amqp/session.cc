@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// Input: frames are cut here and go to the part that understands them; then what the broker reports, and
+// time. How a session begins, moves and ends is in session_life.cc.
 #include "amqp/session.h"
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "base/erlang_text.h"
 
 namespace sluice::amqp {
@@ -20,124 +21,18 @@ using ChannelMethods =
                QueueUnbind, QueuePurge, QueueDelete, ChannelOpen, ChannelClose, ChannelCloseOk, ChannelFlow,
                ChannelFlowOk, AccessRequest>;
 
-MethodId method_of(const Frame& frame) {
-  base::ByteReader reader(frame.payload);
-  MethodId id;
-  id.class_id = reader.read<std::uint16_t>();
-  id.method_id = reader.read<std::uint16_t>();
-  return id;
-}
-
 }  // namespace
-
-Session::Session(Context& context, base::Transport& transport)
-    : connection_(context, transport),
-      handshake_(connection_),
-      channels_(connection_),
-      publishing_(connection_, channels_),
-      consuming_(connection_, channels_),
-      topology_(connection_, channels_),
-      received_ms_(connection_.now_ms()),
-      sent_ms_(received_ms_),
-      outbox_progress_ms_(received_ms_) {
-  connection_.metrics().connections.add();
-  connection_.metrics().connections_opened.add();
-}
-
-Session::~Session() {
-  on_closed();
-  if (!moving_) connection_.metrics().connections.sub();
-  connection_.metrics().connections_closed.add();
-}
-
-void Session::on_closed() {
-  if (connection_.is_open() && registered_) {
-    connection_.log(base::LogLevel::warning, "closing AMQP connection",
-                    "client unexpectedly closed TCP connection");
-  }
-  connection_.on_closed();
-  leave();
-}
-
-// ---- where it starts and ends with the broker
-
-void Session::open() {
-  broker::Caller& caller = connection_.caller;
-  caller.client = connection_.broker().add_client(*this);
-  registered_ = true;
-  connection_.context().node.open_connections.fetch_add(1, std::memory_order_relaxed);
-  connection_.enter(State::open);
-  connection_.send(0, ConnectionOpenOk{});
-  connection_.messaging().attach(caller, *this);
-}
-
-void Session::leave() {
-  if (!std::exchange(registered_, false)) return;
-  Node& node = connection_.context().node;
-  if (moving_) {  // the process ends meanwhile; the old shard's broker has forgotten it
-    node.open_connections.fetch_sub(1, std::memory_order_relaxed);
-    node.open_channels.fetch_sub(static_cast<std::uint32_t>(channels_.count()), std::memory_order_relaxed);
-    return;
-  }
-  channels_.settlements.flush();
-  channels_.drop_all();
-  connection_.broker().remove_client(connection_.caller.client);
-  node.open_connections.fetch_sub(1, std::memory_order_relaxed);
-}
-
-// Only before anything of it lies on this shard: a broker would have to be asked about that.
-bool Session::move_to_queue(const Frame& frame) {
-  if (frame.type != FrameType::method || !connection_.is_open() || frame.payload.size() < 4) return false;
-  std::string_view exchange, key;
-  const auto arguments = frame.payload.subspan(4);
-  const MethodId id = method_of(frame);
-  Channel* const channel = channels_.find_open(frame.channel);
-  if (channel == nullptr) return false;
-  const auto take_queue = [&](std::string_view name) { key = name.empty() ? channel->last_queue : name; };
-  const bool uses_queue = MethodList<BasicPublish, BasicConsume, BasicGet>::dispatch(
-      id, arguments,
-      [&]<class M>(const M& method) {
-        if constexpr (std::is_same_v<M, BasicPublish>) {
-          exchange = method.exchange, key = method.routing_key;
-        } else {
-          take_queue(method.queue);
-        }
-      },
-      [](const base::Error&) {});
-  if (!uses_queue) return false;
-  placed_ = true;
-  const std::vector<Context*>& contexts = connection_.context().node.contexts;
-  if (contexts.size() < 2 || !channels_.unused()) return false;
-  const auto home = connection_.messaging().home_of(connection_.caller, exchange, key);
-  if (!home || home->value >= contexts.size() || !connection_.move_to(*home)) return false;
-  channels_.settlements.flush();
-  connection_.broker().remove_client(connection_.caller.client);
-  channels_.leave_shard();
-  connection_.metrics().connections.sub();
-  moving_ = true;
-  return true;
-}
-
-void Session::on_moved(base::ShardId shard, base::Transport& transport) {
-  INVARIANT(moving_, "moved without having asked");
-  moving_ = false;
-  connection_.rebind(*connection_.context().node.contexts[shard.value], transport);
-  connection_.metrics().connections.add();
-  channels_.join_shard();
-  connection_.caller.client = connection_.broker().add_client(*this);
-  connection_.messaging().attach(connection_.caller, *this);
-}
 
 // ---- bytes
 
 bool Session::processing() const {
   if (!connection_.is_open()) return true;
   return !connection_.awaiting() && !publish_waits_ && !moving_ &&
-         connection_.outbox().pending_bytes() < outbox_input_stop_bytes;
+         connection_.outbox().pending_bytes() < base::PeerWatch::outbox_input_stop_bytes;
 }
 
 std::size_t Session::on_bytes(base::ByteView input) {
-  received_ms_ = connection_.now_ms();
+  watch_.on_received(connection_.now_ms());
   std::size_t used = 0;
   if (connection_.state() == State::connected) {
     used = handshake_.on_header(input);
@@ -264,27 +159,6 @@ void Session::on_connection_method(MethodId id, base::ByteView arguments) {
   if (!connection_.is_open()) return connection_.drop_later("a step of the handshake out of order");
   const auto why = refuse(ReplyCode::channel_error, "unexpected method in connection state running");
   connection_.close_with(why.error(), id);
-}
-
-void Session::on_goodbye() {
-  const auto end = [this] {
-    leave();
-    connection_.send(0, ConnectionCloseOk{});
-    connection_.finish();
-  };
-  if (!registered_) return end();
-  channels_.settlements.flush();
-  connection_.begin_wait();
-  const auto answers = std::make_shared<std::size_t>(channels_.count() + 1);
-  const auto step = [this, end, answers, alive = connection_.alive()](const broker::Outcome<>&) {
-    if (alive.expired() || --*answers > 0) return;
-    connection_.end_wait();
-    end();
-  };
-  channels_.for_each([&](const Channel& channel) {
-    connection_.messaging().close_channel(connection_.caller, channel.number, step);
-  });
-  connection_.messaging().delete_exclusive_queues(connection_.caller, step);
 }
 
 void Session::cannot_decode(MethodId id, base::ByteView arguments) {
@@ -423,16 +297,6 @@ void Session::send_blocked() {
   connection_.send(0, ConnectionBlocked{alarm_});
 }
 
-void Session::on_close_requested(std::string_view reason) {
-  connection_.close_with(
-      {static_cast<std::uint16_t>(ReplyCode::connection_forced), std::string(reason), true}, {});
-  connection_.wake();
-}
-
-void Session::on_shutdown() {
-  if (connection_.is_open()) on_close_requested("broker forced connection closure with reason 'shutdown'");
-}
-
 void Session::on_drained() {
   if (connection_.is_open()) consuming_.update_ready();
 }
@@ -442,36 +306,29 @@ void Session::on_drained() {
 void Session::on_tick(std::int64_t now_ms) {
   connection_.on_tick(now_ms);
   if (connection_.closing() != Closing::no) return;
-  if (connection_.take_sent()) sent_ms_ = now_ms;
+  if (connection_.take_sent()) watch_.on_sent(now_ms);
   if (connection_.is_open()) {
     consuming_.update_ready();
     keep_heartbeat(now_ms);
   } else {
     leave();
   }
-  watch_outbox(now_ms);
+  if (watch_.stopped_reading(now_ms, connection_.outbox().pending_bytes())) {
+    connection_.drop("the client does not read");
+  }
 }
 
 void Session::keep_heartbeat(std::int64_t now_ms) {
-  if (!reading()) received_ms_ = now_ms;  // we cannot see whether it is alive while we do not read
+  if (!reading()) watch_.on_received(now_ms);  // we cannot see whether it is alive while we do not read
   const std::int64_t interval_ms = std::int64_t{connection_.heartbeat_s} * 1000;
-  if (interval_ms == 0) return;
-  if (now_ms - received_ms_ > 2 * interval_ms) {
+  if (watch_.missed_heartbeats(now_ms, interval_ms)) {
     return connection_.drop(
         fmt::format("missed heartbeats from client, timeout: {}s", connection_.heartbeat_s));
   }
-  if (now_ms - sent_ms_ < interval_ms / 2) return;
+  if (!watch_.heartbeat_due(now_ms, interval_ms)) return;
   static constexpr std::uint8_t heartbeat[] = {8, 0, 0, 0, 0, 0, 0, frame_end};
   connection_.outbox().write(heartbeat);
-  sent_ms_ = now_ms;
-}
-
-// A client that never reads would otherwise keep a full outbox for ever.
-void Session::watch_outbox(std::int64_t now_ms) {
-  const std::size_t pending = connection_.outbox().pending_bytes();
-  if (pending < outbox_input_stop_bytes || pending < outbox_bytes_) outbox_progress_ms_ = now_ms;
-  outbox_bytes_ = pending;
-  if (now_ms - outbox_progress_ms_ > outbox_stalled_ms) connection_.drop("the client does not read");
+  watch_.on_sent(now_ms);
 }
 
 }  // namespace sluice::amqp

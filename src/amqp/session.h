@@ -17,6 +17,7 @@
 #include "amqp/handshake.h"
 #include "amqp/publishing.h"
 #include "amqp/topology.h"
+#include "base/peer_watch.h"
 #include "broker/client.h"
 
 namespace sluice::amqp {
@@ -77,7 +78,6 @@ class Session final : public base::Session, private broker::Client, private brok
   void on_goodbye();
   bool move_to_queue(const wire::Frame& frame);
   void keep_heartbeat(std::int64_t now_ms);
-  void watch_outbox(std::int64_t now_ms);
   void send_blocked();
 
   Connection connection_;
@@ -94,8 +94,7 @@ class Session final : public base::Session, private broker::Client, private brok
   bool placed_ = false;         // has used a queue, which decided on which shard it lives
   bool moving_ = false;         // on its way to another shard
   std::uint64_t received_bytes_ = 0, received_frames_ = 0;
-  std::int64_t received_ms_ = 0, sent_ms_ = 0, outbox_progress_ms_ = 0;
-  std::size_t outbox_bytes_ = 0;  // at the last tick
+  base::PeerWatch watch_;
 };
 
 }  // namespace sluice::amqp

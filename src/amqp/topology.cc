@@ -13,13 +13,6 @@ broker::Outcome<base::FieldTable> arguments_of(const base::FieldTableView& view)
   return std::move(*table);
 }
 
-// An empty name is the queue declared last on the channel.
-broker::Outcome<std::string> queue_named(const Channel& channel, std::string_view name) {
-  if (!name.empty()) return std::string(name);
-  if (channel.last_queue.empty()) return refuse(ReplyCode::not_found, "no previously declared queue");
-  return channel.last_queue;
-}
-
 }  // namespace
 
 template <class Method, class Ok>
@@ -93,7 +86,7 @@ broker::Outcome<> Topology::on(Channel& channel, const QueueDeclare& method) {
 }
 
 broker::Outcome<> Topology::on(Channel& channel, const QueueBind& method) {
-  TRY(queue, queue_named(channel, method.queue));
+  TRY(queue, queue_or_last(channel, method.queue));
   TRY(arguments, arguments_of(method.arguments));
   // Without queue and key, the key is the queue's name.
   const bool by_name = method.queue.empty() && method.routing_key.empty();
@@ -106,7 +99,7 @@ broker::Outcome<> Topology::on(Channel& channel, const QueueBind& method) {
 }
 
 broker::Outcome<> Topology::on(Channel& channel, const QueueUnbind& method) {
-  TRY(queue, queue_named(channel, method.queue));
+  TRY(queue, queue_or_last(channel, method.queue));
   TRY(arguments, arguments_of(method.arguments));
   const bool by_name = method.queue.empty() && method.routing_key.empty();
   std::string key = by_name ? queue : std::string(method.routing_key);
@@ -118,7 +111,7 @@ broker::Outcome<> Topology::on(Channel& channel, const QueueUnbind& method) {
 }
 
 broker::Outcome<> Topology::on(Channel& channel, const QueuePurge& method) {
-  TRY(queue, queue_named(channel, method.queue));
+  TRY(queue, queue_or_last(channel, method.queue));
   connection_.messaging().purge_queue(
       connection_.caller, std::move(queue),
       channels_.await<std::uint64_t>(
@@ -129,7 +122,7 @@ broker::Outcome<> Topology::on(Channel& channel, const QueuePurge& method) {
 }
 
 broker::Outcome<> Topology::on(Channel& channel, const QueueDelete& method) {
-  TRY(queue, queue_named(channel, method.queue));
+  TRY(queue, queue_or_last(channel, method.queue));
   connection_.messaging().delete_queue(
       connection_.caller, std::move(queue), method.if_unused, method.if_empty,
       channels_.await<std::uint64_t>(

@@ -38,7 +38,6 @@ class Declaring {
   base::Result<QueueRecord> to_record(const Caller& caller, QueueSpec& spec);
   base::Result<> check_new_queue(const Caller& caller, QueueRecord& record) const;
   base::Result<std::string> choose_type(const Caller& caller, QueueSpec& spec, bool durable) const;
-  std::string generate_name();
   // Asks the owner shard what the queue holds; a queue that goes meanwhile holds nothing.
   struct Counts {
     std::uint64_t messages = 0;

@@ -2,6 +2,7 @@
 // Queues.
 #include <fmt/format.h>
 
+#include "base/random_name.h"
 #include "broker/arguments.h"
 #include "broker/declaring.h"
 #include "broker/equivalence.h"
@@ -33,19 +34,6 @@ base::Result<> check_access(const QueueRecord& queue, const Caller& caller) {
 
 }  // namespace
 
-// 22 characters of chance, as RabbitMQ's.
-std::string Declaring::generate_name() {
-  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  constexpr int characters = 22, characters_per_draw = 10;
-  std::string name;
-  std::uint64_t chance = 0;
-  for (int i = 0; i < characters; ++i, chance >>= 6) {
-    if (i % characters_per_draw == 0) chance = shard_.random.next();
-    name.push_back(alphabet[chance & 63]);
-  }
-  return name;
-}
-
 // The type a declaration asks for, written into its arguments when it is a default's.
 base::Result<std::string> Declaring::choose_type(const Caller& caller, QueueSpec& spec, bool durable) const {
   if (const auto* wanted = spec.arguments.find(type_key)) {
@@ -76,7 +64,7 @@ base::Result<QueueRecord> Declaring::to_record(const Caller& caller, QueueSpec& 
       return precondition(fmt::format("Cannot declare a server-named queue for type rabbit_{}_queue", type));
     }
     TRY(prefix, name_prefix(spec));
-    spec.name = prefix + '-' + generate_name();
+    spec.name = base::random_name(prefix + '-', shard_.random);
   }
   spec.arguments.remove(prefix_key);
   TRY_VOID(check_right(caller, Permission::configure, true, spec.name));

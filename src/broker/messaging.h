@@ -23,6 +23,10 @@ using QueueId = base::QueueId;
 
 enum class QueueType : std::uint8_t { classic, quorum, stream };
 
+// Direct reply-to: the queue that requesters consume from and name, and what its routing keys begin with.
+inline constexpr std::string_view reply_to_name = "amq.rabbitmq.reply-to";
+inline constexpr std::string_view reply_to_prefix = "amq.rabbitmq.reply-to.";
+
 // AMQP 0-9-1 reply codes (reference queues-and-amqp.md, section 2). `connection`: closes the connection.
 struct Refusal {
   std::uint16_t code = 0;

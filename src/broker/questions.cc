@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Questions to the owner of a log (statistics, offsets, sequences, tracking) and listings over all shards.
 #include "broker/shard_broker.h"
+#include "broker/shard_round.h"
 #include "broker/texts.h"
 
 namespace sluice::broker {
@@ -83,22 +84,6 @@ void ShardBroker::list_group_members(std::string_view vhost, std::string_view st
       });
 }
 
-// -- listings: the rows travel from shard to shard and come home
-
-template <class Row>
-void ShardBroker::gather(Done<std::vector<Row>> done, Collect<Row> collect) {
-  visit_from<Row>(0, {shard_.id, {}, std::move(done), collect});
-}
-
-template <class Row>
-void ShardBroker::visit_from(std::uint32_t shard, Visit<Row> visit) {
-  on_shard(base::ShardId{shard}, [shard, visit = std::move(visit)](ShardBroker& there) mutable {
-    visit.collect(there, visit.rows);
-    if (shard + 1 < there.set_.shard_count()) return there.visit_from<Row>(shard + 1, std::move(visit));
-    there.answer<std::vector<Row>>(visit.home, std::move(visit.done), std::move(visit.rows));
-  });
-}
-
 void ShardBroker::rewind_queue(std::string_view vhost, std::string_view queue, const OffsetSpec& from,
                                Done<std::uint64_t> done) {
   const auto* record = catalog_.queue(vhost, queue);
@@ -114,41 +99,45 @@ void ShardBroker::rewind_queue(std::string_view vhost, std::string_view queue, c
   });
 }
 
+// -- listings: the rows travel from shard to shard and come home
+
 void ShardBroker::list_connections(Done<std::vector<ConnectionRow>> done) {
-  gather<ConnectionRow>(std::move(done), [](ShardBroker& there, std::vector<ConnectionRow>& rows) {
-    for (const auto& [id, state] : there.clients_.all()) {
-      if (state.client->is_session()) rows.push_back(state.client->describe());
-    }
-  });
+  visit_shards<ConnectionRow>(*this, std::move(done),
+                              [](ShardBroker& there, std::vector<ConnectionRow>& rows) {
+                                for (const auto& [id, state] : there.clients_.all()) {
+                                  if (state.client->is_session()) rows.push_back(state.client->describe());
+                                }
+                              });
 }
 
 void ShardBroker::list_publishers(Done<std::vector<PublisherRow>> done) {
-  gather<PublisherRow>(std::move(done), [](ShardBroker& there, std::vector<PublisherRow>& rows) {
+  visit_shards<PublisherRow>(*this, std::move(done), [](ShardBroker& there, std::vector<PublisherRow>& rows) {
     for (const auto& [id, state] : there.clients_.all()) state.client->list_publishers(rows);
   });
 }
 
 void ShardBroker::list_consumers(Done<std::vector<ConsumerRow>> done) {
-  gather<ConsumerRow>(std::move(done), [](ShardBroker& there, std::vector<ConsumerRow>& rows) {
+  visit_shards<ConsumerRow>(*this, std::move(done), [](ShardBroker& there, std::vector<ConsumerRow>& rows) {
     for (const auto& [id, state] : there.clients_.all()) state.client->list_consumers(rows);
   });
 }
 
 void ShardBroker::list_channels(Done<std::vector<ChannelRow>> done) {
-  gather<ChannelRow>(std::move(done), [](ShardBroker& there, std::vector<ChannelRow>& rows) {
+  visit_shards<ChannelRow>(*this, std::move(done), [](ShardBroker& there, std::vector<ChannelRow>& rows) {
     for (const auto& [id, state] : there.clients_.all()) state.client->list_channels(rows);
   });
 }
 
 void ShardBroker::list_streams(Done<std::vector<StreamRow>> done) {
-  gather<StreamRow>(std::move(done), [](ShardBroker& there, std::vector<StreamRow>& rows) {
+  visit_shards<StreamRow>(*this, std::move(done), [](ShardBroker& there, std::vector<StreamRow>& rows) {
     there.owner_.list_streams(rows);
   });
 }
 
 void ShardBroker::list_groups(Done<std::vector<GroupRow>> done) {
-  gather<GroupRow>(std::move(done),
-                   [](ShardBroker& there, std::vector<GroupRow>& rows) { there.owner_.list_groups(rows); });
+  visit_shards<GroupRow>(*this, std::move(done), [](ShardBroker& there, std::vector<GroupRow>& rows) {
+    there.owner_.list_groups(rows);
+  });
 }
 
 }  // namespace sluice::broker

@@ -3,8 +3,6 @@
 // over the shards. Owned by the shard's ShardBroker, used on its shard only.
 #pragma once
 
-#include <functional>
-
 #include "base/ports.h"
 #include "broker/administration.h"
 
@@ -46,16 +44,6 @@ class ShardAdministration final : public Administration {
   void close_connection(std::string name, std::string reason, Done<> done) override;
 
  private:
-  // Visits all shards, collect(broker, rows), and comes back with the rows.
-  template <class Row>
-  struct Round {
-    base::ShardId home;
-    base::Result<std::vector<Row>> rows;
-    Done<std::vector<Row>> done;
-    std::move_only_function<void(ShardBroker&, std::vector<Row>&)> collect;
-  };
-  template <class Row>
-  static void visit(ShardBroker& broker, std::uint32_t shard, Round<Row> round);
   void set_limit(bool disk, const MemoryPart& limit, Done<> done);
   base::Result<> check_vhost(std::string_view vhost) const;
   base::Result<> check_user(std::string_view user) const;

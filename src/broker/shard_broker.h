@@ -151,20 +151,6 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   // Asks the owner of the stream's log: question(StreamOwner&, LogId) -> Result<T>.
   template <class T, class F>
   void ask_owner(std::string_view vhost, std::string_view stream, Done<T> done, F question);
-  // Visits all shards, collect(ShardBroker&, rows), and comes back with the rows.
-  template <class Row>
-  using Collect = void (*)(ShardBroker&, std::vector<Row>&);
-  template <class Row>
-  struct Visit {
-    base::ShardId home;
-    std::vector<Row> rows;
-    Done<std::vector<Row>> done;
-    Collect<Row> collect;
-  };
-  template <class Row>
-  void gather(Done<std::vector<Row>> done, Collect<Row> collect);
-  template <class Row>
-  void visit_from(std::uint32_t shard, Visit<Row> visit);
 
   base::Result<> make_defaults();
   void make_limits();

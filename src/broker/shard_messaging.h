@@ -46,9 +46,6 @@ inline constexpr std::uint8_t meta_has_bcc =
     2;  // its properties have the header BCC, which consumers do not see
 inline constexpr std::uint8_t meta_rewound = 4;  // was settled before: redelivered
 
-inline constexpr std::string_view reply_to_name = "amq.rabbitmq.reply-to";
-inline constexpr std::string_view reply_to_prefix = "amq.rabbitmq.reply-to.";
-
 class ShardMessaging final : public Messaging, public WorkOwner::Host, public AmqpStreams::Host {
  public:
   ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& broker);

@@ -18,10 +18,5 @@ inline constexpr std::int64_t handshake_step_timeout_ms = 10'000;
 inline constexpr std::int64_t close_timeout_ms = 10'000;
 inline constexpr std::int64_t tarpit_ms = 3'000;
 inline constexpr std::int64_t consumer_update_timeout_ms = 60'000;
-// Above its high-water mark an outbox gets no more chunks, but the client is still read, so that its
-// heartbeats are seen; above this (a chunk may overshoot the mark by its own size) it is not. An outbox that
-// full of which the client has taken nothing for so long ends the connection.
-inline constexpr std::size_t outbox_input_stop_bytes = 5 << 19;
-inline constexpr std::int64_t outbox_stalled_ms = 120'000;
 
 }  // namespace sluice::stream

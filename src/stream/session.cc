@@ -28,9 +28,7 @@ Session::Session(Context& context, base::Transport& transport)
       publishing_(connection_),
       consuming_(connection_),
       management_(connection_),
-      received_ms_(connection_.now_ms()),
-      sent_ms_(received_ms_),
-      outbox_progress_ms_(received_ms_) {
+      watch_(connection_.now_ms()) {
   connection_.metrics().connections.add();
   connection_.metrics().connections_opened.add();
 }
@@ -58,7 +56,7 @@ bool Session::processing() const {
       return true;  // to throw it away
     case State::open:
       return !moving_ && !connection_.awaiting() && !publishing_.blocked() &&
-             connection_.outbox().pending_bytes() < outbox_input_stop_bytes;
+             connection_.outbox().pending_bytes() < base::PeerWatch::outbox_input_stop_bytes;
     default:
       return true;
   }
@@ -69,7 +67,7 @@ bool Session::reading() const {
 }
 
 std::size_t Session::on_bytes(base::ByteView input) {
-  received_ms_ = connection_.now_ms();
+  watch_.on_received(connection_.now_ms());
   std::size_t used = 0;
   while (processing()) {
     if (connection_.state() == State::refused || connection_.state() == State::closing) return input.size();
@@ -297,27 +295,20 @@ void Session::on_tick(std::int64_t now_ms) {
   connection_.on_tick(now_ms);
   if (connection_.closing() != Closing::no) return;
   if (connection_.is_open()) consuming_.on_tick(now_ms);
-  if (connection_.take_sent()) sent_ms_ = now_ms;
+  if (connection_.take_sent()) watch_.on_sent(now_ms);
   if (connection_.is_open() || connection_.state() == State::tuned) keep_heartbeat(now_ms);
-  watch_outbox(now_ms);
+  if (watch_.stopped_reading(now_ms, connection_.outbox().pending_bytes())) {
+    connection_.drop("the client does not read");
+  }
 }
 
 void Session::keep_heartbeat(std::int64_t now_ms) {
-  if (!reading()) received_ms_ = now_ms;  // we cannot see whether it is alive while we do not read
+  if (!reading()) watch_.on_received(now_ms);  // we cannot see whether it is alive while we do not read
   const std::int64_t interval_ms = std::int64_t{connection_.heartbeat_s} * 1000;
-  if (interval_ms == 0) return;
-  if (now_ms - received_ms_ > 2 * interval_ms) return connection_.drop("missed heartbeats");
-  if (now_ms - sent_ms_ < interval_ms / 2 || !connection_.outbox().empty()) return;
+  if (watch_.missed_heartbeats(now_ms, interval_ms)) return connection_.drop("missed heartbeats");
+  if (!watch_.heartbeat_due(now_ms, interval_ms) || !connection_.outbox().empty()) return;
   connection_.send(Heartbeat{});
-  sent_ms_ = now_ms;
-}
-
-// A client that never reads would otherwise keep a full outbox for ever.
-void Session::watch_outbox(std::int64_t now_ms) {
-  const std::size_t pending = connection_.outbox().pending_bytes();
-  if (pending < outbox_input_stop_bytes || pending < outbox_bytes_) outbox_progress_ms_ = now_ms;
-  outbox_bytes_ = pending;
-  if (now_ms - outbox_progress_ms_ > outbox_stalled_ms) connection_.drop("the client does not read");
+  watch_.on_sent(now_ms);
 }
 
 // ---- listings

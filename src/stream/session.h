@@ -12,6 +12,7 @@
 // the transport offers the same bytes again.
 #pragma once
 
+#include "base/peer_watch.h"
 #include "base/session.h"
 #include "broker/client.h"
 #include "stream/connection.h"
@@ -67,7 +68,6 @@ class Session final : public base::Session, private broker::Client {
   struct Dispatcher;
 
   void keep_heartbeat(std::int64_t now_ms);
-  void watch_outbox(std::int64_t now_ms);
 
   Connection connection_;
   Handshake handshake_;
@@ -80,8 +80,7 @@ class Session final : public base::Session, private broker::Client {
   bool counted_open_ = false;     // in Node::open_connections
   bool moving_ = false;           // on the way to another shard
   bool moved_ = false;            // once is enough
-  std::int64_t received_ms_ = 0, sent_ms_ = 0, outbox_progress_ms_ = 0;
-  std::size_t outbox_bytes_ = 0;  // at the last tick
+  base::PeerWatch watch_;
 };
 
 }  // namespace sluice::stream

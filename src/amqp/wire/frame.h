@@ -20,6 +20,15 @@ struct Frame {
   base::ByteView payload;
 };
 
+// Of a method frame; zeros when it is too short.
+inline MethodId method_of(const Frame& frame) {
+  base::ByteReader reader(frame.payload);
+  MethodId id;
+  id.class_id = reader.read<std::uint16_t>();
+  id.method_id = reader.read<std::uint16_t>();
+  return id;
+}
+
 class FrameReader {
  public:
   enum class Status : std::uint8_t { frame, need_more, too_large, bad_end, unknown_type };
