@@ -16,7 +16,7 @@ namespace {
 using wire::Frame;
 
 constexpr std::uint32_t probe_rate = 500;
-constexpr auto queue_name = "bench-compaction", probe_name = "bench-compaction-probe";
+constexpr auto filled_queue = "bench-compaction", probe_queue = "bench-compaction-probe";
 
 void ack_one(AmqpLink& link, std::uint64_t tag) {
   wire::BasicAck ack;
@@ -33,31 +33,31 @@ class Bed {
         publishing_(settings.broker),
         consuming_(settings.broker),
         holding_(settings.broker) {
-    for (const char* name : {queue_name, probe_name}) {
+    for (const char* name : {filled_queue, probe_queue}) {
       setup_.delete_queue(name);
       setup_.declare_queue(name);
     }
     AmqpPublishPlan plan;
-    plan.routing_key = probe_name;
+    plan.routing_key = probe_queue;
     publisher_.emplace(publishing_, plan);
     consumer_.emplace(consuming_, Acks::each, 1);
-    consuming_.consume(probe_name, false, settings.prefetch);
+    consuming_.consume(probe_queue, false, settings.prefetch);
   }
   ~Bed() {
-    setup_.delete_queue(queue_name);
-    setup_.delete_queue(probe_name);
+    setup_.delete_queue(filled_queue);
+    setup_.delete_queue(probe_queue);
   }
   Bed(const Bed&) = delete;
 
   void fill() {
     AmqpPublishPlan plan;
-    plan.routing_key = queue_name;
+    plan.routing_key = filled_queue;
     plan.message_bytes = 1000;
     plan.window_messages = settings_.window_messages;
     plan.messages_max = settings_.backlog_messages;
     publish_all(settings_.broker, plan);
   }
-  void hold() { holding_.consume(queue_name, false, 0); }
+  void hold() { holding_.consume(filled_queue, false, 0); }
 
   // The probe goes on until `done`; the consumer of the backlog acknowledges odd tags as they come. The
   // latencies' figures are named after the part.
@@ -93,7 +93,7 @@ class Bed {
   void on_frame(std::size_t i, const Frame& frame) {
     if (i == 0) return publisher_->on_frame(frame);
     if (i == 1) return consumer_->on_frame(frame);
-    if (method_of(frame) != wire::BasicDeliver::id.packed()) return;
+    if (packed_method_of(frame) != wire::BasicDeliver::id.packed()) return;
     if (++held_ % 2 == 1) ack_one(holding_, held_);
   }
 

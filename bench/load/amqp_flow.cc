@@ -99,7 +99,7 @@ void AmqpPublisher::confirm(std::uint64_t tag, bool multiple) {
 }
 
 void AmqpPublisher::on_frame(const wire::Frame& frame) {
-  const std::uint32_t method = method_of(frame);
+  const std::uint32_t method = packed_method_of(frame);
   if (method == wire::BasicNack::id.packed()) die("a message was refused");
   if (method != wire::BasicAck::id.packed() || frame.payload.size() < 13) return;
   confirm(base::load_be<std::uint64_t>(frame.payload.data() + 4), frame.payload[12] != 0);
@@ -114,8 +114,8 @@ void AmqpConsumer::on_frame(const wire::Frame& frame) {
     body_due_ = false;
     return;
   }
-  if (method_of(frame) == wire::BasicCancel::id.packed()) die("the broker cancelled the consumer");
-  if (method_of(frame) != wire::BasicDeliver::id.packed()) return;
+  if (packed_method_of(frame) == wire::BasicCancel::id.packed()) die("the broker cancelled the consumer");
+  if (packed_method_of(frame) != wire::BasicDeliver::id.packed()) return;
   const std::size_t tag_at = 5 + std::size_t{frame.payload[4]};
   if (frame.payload.size() < tag_at + 8) die("a delivery that does not parse");
   last_tag_ = base::load_be<std::uint64_t>(frame.payload.data() + tag_at);

@@ -62,7 +62,7 @@ class AmqpLink : public Socket {
   [[noreturn]] static void died_of(const wire::Frame& frame);
 };
 
-inline std::uint32_t method_of(const wire::Frame& frame) {
+inline std::uint32_t packed_method_of(const wire::Frame& frame) {
   return frame.type == wire::FrameType::method && frame.payload.size() >= 4
              ? base::load_be<std::uint32_t>(frame.payload.data())
              : 0;
@@ -76,7 +76,7 @@ void AmqpLink::receive(Handler&& handler) {
   for (;;) {
     const auto status = frames.next(0, frame);
     if (status == wire::FrameReader::Status::frame) {
-      const std::uint32_t method = method_of(frame);
+      const std::uint32_t method = packed_method_of(frame);
       if (method == wire::ConnectionClose::id.packed() || method == wire::ChannelClose::id.packed())
         died_of(frame);
       if (frame.type != wire::FrameType::heartbeat) handler(frame);
@@ -94,7 +94,7 @@ void AmqpLink::expect(std::size_t count, Use use) {
     flush();
     wait_for(static_cast<short>(POLLIN | (unsent_bytes() != 0 ? POLLOUT : 0)));
     receive([&](const wire::Frame& frame) {
-      if (method_of(frame) != Reply::id.packed() || count == 0) return;
+      if (packed_method_of(frame) != Reply::id.packed() || count == 0) return;
       const auto reply = wire::decode<Reply>(frame.payload.subspan(4));
       if (!reply) die("{} does not parse", Reply::name);
       --count;

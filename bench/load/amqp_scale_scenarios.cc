@@ -170,7 +170,7 @@ class Trickle {
   }
 
   void on_frame(std::size_t connection, const Frame& frame) {
-    const std::uint32_t method = method_of(frame);
+    const std::uint32_t method = packed_method_of(frame);
     if (method == wire::BasicDeliver::id.packed()) {
       const auto deliver = wire::decode<wire::BasicDeliver>(frame.payload.subspan(4));
       wire::BasicAck ack;
