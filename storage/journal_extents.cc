@@ -167,6 +167,17 @@ Extent Extent::split(std::uint32_t index) {
   return rest;
 }
 
+void Extent::detach() {
+  const auto from = slots_->begin() + first_slot_;
+  slots_ = std::make_shared<Slots>(from, from + count_);
+  first_slot_ = 0;
+  if (bits_.empty()) return;
+  // Bits of what went with the rest would be taken for those of what comes.
+  const std::uint32_t end = first_bit_ + count_;
+  bits_.resize((end + 63) / 64);
+  if (end % 64 != 0) bits_.back() &= (std::uint64_t{1} << (end % 64)) - 1;
+}
+
 void Extent::set_indexed(std::uint32_t first_slot) {
   first_slot_ = first_slot;
   slots_.reset();
@@ -242,13 +253,34 @@ bool QueueExtents::move(base::Offset offset, JournalFile& to, Slot slot, std::ui
       before.append(offset, slot, share_bytes);
       return false;
     }
-    if (offset < before.end()) return false;  // this very copy is known
+    if (offset < before.end()) {
+      // Copies come in the order in which files were compacted, not in that of offsets. Recovery does not see
+      // the extents of files that are gone since: to it the place of a copy may look like a gap between
+      // others.
+      const bool is_hole = before.file() == &to && before.has_slots() &&
+                           before.slot(static_cast<std::uint32_t>(offset - before.base())).size == 0;
+      if (is_hole) fill_hole(std::prev(behind), offset, slot, share_bytes);
+      return false;  // else this very copy is known
+    }
   }
   Extent made;
   made.begin(to, offset);
   made.append(offset, slot, share_bytes);
   older_.emplace_hint(behind, offset, std::move(made));
   return true;
+}
+
+// The extent ends before the hole and goes on with it; what stood behind becomes one of its own.
+void QueueExtents::fill_hole(Map::iterator at, base::Offset offset, Slot slot, std::uint32_t share_bytes) {
+  Extent& extent = at->second;
+  Extent rest = extent.split(static_cast<std::uint32_t>(offset - extent.base()));
+  if (!rest.empty()) {
+    rest.cut_front(rest.head());
+    const auto base = rest.base();
+    older_.emplace_hint(std::next(at), base, std::move(rest));
+  }
+  extent.detach();
+  extent.append(offset, slot, share_bytes);
 }
 
 void QueueExtents::clip(base::Offset first, base::Offset end) {

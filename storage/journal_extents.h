@@ -69,8 +69,10 @@ class Extent {
   void cut_front(std::uint32_t count);
   // Gives back the memory of what was cut. precondition: nobody else has the slots
   void shrink();
-  // Splits at the index: this keeps what is before, the rest is returned.
+  // Splits at the index: this keeps what is before, the rest is returned. Both have the slots.
   Extent split(std::uint32_t index);
+  // After a split: with slots of its own, so that it can be appended to.
+  void detach();
 
   using Slots = std::vector<Slot>;
   bool has_slots() const { return slots_ != nullptr; }
@@ -114,7 +116,8 @@ class QueueExtents {
   // precondition: offset is behind all others of the queue. True: the first one in this file.
   bool append(JournalFile& file, base::Offset offset, Slot slot, std::uint32_t share_bytes);
   // A copy of an old message stands in `to`. Whatever stood before it in the extent it comes from is dead or
-  // copied, too: copies are made in the order of the file. True: a new extent begins.
+  // copied, too: copies are made in the order of the file. True: a new extent begins. Within an extent places
+  // ascend with offsets, which this relies on when its file is compacted.
   bool move(base::Offset offset, JournalFile& to, Slot slot, std::uint32_t share_bytes);
   // A run of an index; runs of older files give way.
   void add_run(Extent run);
@@ -133,6 +136,7 @@ class QueueExtents {
  private:
   using Map = std::map<base::Offset, Extent>;
   Map::iterator containing(base::Offset offset);
+  void fill_hole(Map::iterator at, base::Offset offset, Slot slot, std::uint32_t share_bytes);
   void clip(base::Offset first, base::Offset end);
 
   Extent active_;  // in the file being written; behind all others

@@ -154,8 +154,8 @@ bool Handshake::on(const ConnectionOpen& method) {
   Node& node = connection_.context().node;
   const std::uint32_t limit = node.options.connection_max;
   if (limit != 0 && node.open_connections.load(std::memory_order_relaxed) >= limit) {
-    return refuse_open(refuse(ReplyCode::not_allowed,
-                              "connection refused: node connection limit ({}) is reached", limit));
+    return refuse_open(
+        refuse(ReplyCode::not_allowed, "connection refused: node connection limit ({}) is reached", limit));
   }
   const std::string& user = connection_.caller.identity.user;
   const auto entered = connection_.broker().open_vhost(connection_.caller.identity, method.virtual_host);

@@ -4,57 +4,13 @@
 
 #include "storage/crc32.h"
 #include "storage/journal_format.h"
-#include "support/journal_world.h"
+#include "support/journal_steps.h"
 
 namespace sluice::storage {
 namespace {
 
-using test::JournalWorld;
-
-struct World : JournalWorld {
-  explicit World(const JournalOptions& wanted = {}) : JournalWorld(1, wanted) { must_open(); }
-  void must_open() {
-    journal.reset();
-    const auto opened = open();
-    if (!opened) FAIL(opened.error().text);
-  }
-  base::Error fail_to_open() {
-    journal.reset();
-    const auto opened = open();
-    REQUIRE_FALSE(opened);
-    return opened.error();
-  }
-  std::string path(std::uint64_t number, std::string_view suffix = journal_suffix) const {
-    return journal_path(directory, number, suffix);
-  }
-  std::vector<std::string> names() const { return disk.list(directory).value(); }
-  bool has(std::uint64_t number, std::string_view suffix = journal_suffix) const {
-    return disk.exists(path(number, suffix));
-  }
-  void publish_many(std::uint64_t count, std::uint64_t queue = 1) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-      publish(next_number++, {queue});
-      if (i % 10 == 9) journal->flush(true);
-    }
-    journal->flush(true);
-  }
-  void ticks(int count = 5) {
-    for (int i = 0; i < count; ++i) {
-      clock.advance(100);
-      journal->tick(clock.monotonic_ms());
-      journal->flush(true);
-    }
-  }
-  std::uint64_t next_number = 1;
-};
-
-JournalOptions small_files() {
-  JournalOptions options;
-  options.file_bytes_max = 10'000;
-  options.tail_bytes_max = 0;
-  options.spare_files_max = 0;
-  return options;
-}
+using test::small_files;
+using World = test::JournalSteps;
 
 TEST_CASE("A message is written once, however many queues it reaches") {
   World w;
@@ -182,42 +138,6 @@ TEST_CASE("A file that nobody needs is written anew, and what it held is not tak
   w.publish_many(10);
   for (std::int64_t ms = 1; ms < 400'000; ms += 60'000) w.journal->tick(ms);
   CHECK(spares() == 0);
-}
-
-TEST_CASE("Of a file in which little is alive, that little is copied, and the file removed") {
-  auto options = small_files();
-  World w(options);
-  for (std::uint64_t number = 1; number <= 300; ++number) {
-    w.publish(number, number % 10 == 0 ? std::vector<std::uint64_t>{1, 2, 3} : std::vector<std::uint64_t>{1});
-    w.journal->flush(true);
-  }
-  w.settle(1, 0, 299);
-  w.settle(3, 0, 20);
-  w.journal->flush(true);
-  w.ticks(20);
-  CHECK_FALSE(w.has(1));
-  CHECK(w.metrics.compacted_messages.get() >= 20);
-  CHECK(w.metrics.compacted_messages.get() <= 60);  // a copy for all the places of a message
-  CHECK(w.journal->disk_bytes() < 30'000);
-  w.check_all_readable();
-  const auto before = w.state;
-  w.must_open();
-  CHECK(w.state.queues.at(2) == before.queues.at(2));
-  w.check_all_readable();
-}
-
-TEST_CASE("Copies by compaction are no new messages to a recovery that reads them") {
-  auto options = small_files();
-  World w(options);
-  w.publish_many(120);
-  w.settle(1, 5, 60);
-  w.journal->flush(true);
-  w.ticks(10);
-  REQUIRE(w.metrics.compacted_messages.get() > 0);
-  const auto before = w.state;
-  w.must_open();
-  CHECK(w.state == before);
-  w.check_all_readable();
 }
 
 TEST_CASE("close() leaves nothing to replay") {
