@@ -93,15 +93,15 @@ base::Result<JournalFileHeader> read_journal_header(const base::File& file, std:
   return header;
 }
 
-base::Result<std::uint64_t> highest_synced_point(const base::File& file, std::uint64_t number,
-                                                 std::uint64_t position) {
+base::Result<std::optional<std::uint64_t>> highest_synced_point(const base::File& file, std::uint64_t number,
+                                                                std::uint64_t position) {
   TRY(size, file.size());
   const auto header = read_journal_header(file, number);
-  std::uint64_t synced = 0;
+  std::optional<std::uint64_t> synced;
   while (header) {
     TRY(batch, find_batch(file, header->salt, position, size));
     if (!batch) break;
-    synced = std::max(synced, batch->header.synced_point);
+    synced = std::max(synced, std::optional(batch->header.synced_point));
     // What looks like a header within a batch is found as well; that does no harm.
     position = batch->position + batch_header_bytes;
   }

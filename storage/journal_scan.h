@@ -67,8 +67,8 @@ base::Result<std::optional<BatchPlace>> find_batch(const base::File& file, std::
 // The header of the journal file with this number; corrupt: it is damaged, or of another.
 base::Result<JournalFileHeader> read_journal_header(const base::File& file, std::uint64_t number);
 
-// The highest point that batches at or behind `position` say was durable; 0 when none does.
-base::Result<std::uint64_t> highest_synced_point(const base::File& file, std::uint64_t number,
-                                                 std::uint64_t position);
+// The highest point that batches at or behind `position` say was durable; nothing when there are none.
+base::Result<std::optional<std::uint64_t>> highest_synced_point(const base::File& file, std::uint64_t number,
+                                                                std::uint64_t position);
 
 }  // namespace sluice::storage

@@ -115,7 +115,7 @@ class Verifier {
     for (auto at = journals_.lower_bound(number); at != journals_.end(); ++at, position = 0) {
       TRY(file, reader_.file(*at, storage::journal_suffix));
       TRY(highest, storage::highest_synced_point(*file, *at, position));
-      synced = std::max(synced, highest);
+      synced = std::max(synced, highest.value_or(0));
     }
     return synced;
   }

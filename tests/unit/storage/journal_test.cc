@@ -126,6 +126,7 @@ TEST_CASE("A file that nobody needs is written anew, and what it held is not tak
   CHECK(w.journal->disk_bytes() < 60'000);
   w.must_open();  // as after a kill: what stands behind the end is cut
   CHECK(spares() == 0);
+  CHECK_FALSE(w.logger.has("torn end"));
   w.check_all_readable();
   live_on(60);
   w.disk.files().lose_power();
