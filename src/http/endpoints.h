@@ -276,10 +276,10 @@ using Endpoints =
                  ResetOffset, ListQueues, ListExchanges, ListBindings, ListConsumers, ListConnections,
                  ListChannels, PurgeQueue, RewindQueue, DeleteQueue, CloseConnection, SetPolicy, ListPolicies,
                  ClearPolicy, SetOperatorPolicy, ListOperatorPolicies, ClearOperatorPolicy, AddVhost,
-                 DeleteVhost, ListVhosts, SetPermissions, SetTopicPermissions, ClearTopicPermissions,
-                 ListTopicPermissions, ListUsers, ListPermissions, CloseAllConnections,
-                 CloseAllUserConnections, ListDelayedMessages, CancelDelayedMessage, SetMemoryWatermark,
-                 SetDiskFreeLimit>;
+                 DeleteVhost, ListVhosts, SetVhostLimits, ClearVhostLimits, ListVhostLimits, SetPermissions,
+                 SetTopicPermissions, ClearTopicPermissions, ListTopicPermissions, ListUsers, ListPermissions,
+                 CloseAllConnections, CloseAllUserConnections, ListDelayedMessages, CancelDelayedMessage,
+                 SetMemoryWatermark, SetDiskFreeLimit>;
 
 template <class F, class... E>
 void for_each_endpoint(EndpointList<E...>, F&& f) {

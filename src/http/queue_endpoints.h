@@ -251,6 +251,48 @@ struct ListVhosts {
   struct Request : NoRequest {};
   using Row = broker::VhostRow;
 };
+struct SetVhostLimits {
+  static constexpr std::string_view name = "set_vhost_limits",
+                                    doc = "Limits how much a vhost may have, in place of the limits before",
+                                    intro =
+                                        "Setting vhost limits to \"{definition}\" for vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
+  struct Request {
+    std::string definition;
+    std::string vhost = "/";
+    static constexpr auto fields() {
+      return std::tuple{
+          base::field("definition", &Request::definition,
+                      "JSON object with max-queues and max-connections; negative: no limit", Positional{}),
+          base::field("vhost", &Request::vhost, "virtual host")};
+    }
+  };
+  using Row = NoRow;
+};
+struct ClearVhostLimits {
+  static constexpr std::string_view name = "clear_vhost_limits", doc = "Removes the limits of a vhost",
+                                    intro = "Clearing vhost \"{vhost}\" limits ...";
+  static constexpr Shape shape = Shape::none;
+  static constexpr int refused = 69;
+  struct Request : VhostRequest {};
+  using Row = NoRow;
+};
+struct ListVhostLimits {
+  static constexpr std::string_view name = "list_vhost_limits",
+                                    doc = "Shows the limits of a vhost, or of all that have some",
+                                    intro = "Listing limits for vhost \"{vhost}\" ...";
+  static constexpr Shape shape = Shape::text;
+  struct Request {
+    std::string vhost = "/";
+    bool global = false;
+    static constexpr auto fields() {
+      return std::tuple{base::field("vhost", &Request::vhost, "virtual host"),
+                        base::field("global", &Request::global, "of all vhosts, as a table")};
+    }
+  };
+  using Row = TextRow;
+};
 struct SetPermissions {
   static constexpr std::string_view name = "set_permissions", doc = "Sets what a user may do in a vhost",
                                     intro =
