@@ -90,6 +90,22 @@ class Connections(AmqpCase):
         self.assertEqual(raw.next("basic.deliver").body, b"mine")
 
 
+class Bindings(AmqpCase):
+    def test_the_queue_of_direct_replies_is_not_bound(self):
+        self.only_sluice()
+        for name in ("amq.rabbitmq.reply-to", "amq.rabbitmq.reply-to.somebody"):
+            for call in ("queue_bind", "queue_unbind"):
+                with self.refused(403, r"cannot bind or unbind to a volatile \(direct reply-to\) queue$"):
+                    getattr(self.channel(), call)(name, "amq.direct", "key")
+
+    def test_unbinding_where_nothing_is(self):
+        ch = self.channel()
+        queue, nowhere = self.queue(ch), self.name()
+        for source, destination in (("amq.direct", queue), ("amq.direct", nowhere), (nowhere, queue), (nowhere, nowhere)):
+            ch.queue_unbind(destination, source, "key")
+        ch.exchange_unbind("amq.direct", nowhere, "key")
+
+
 class Arguments(AmqpCase):
     def test_arguments_that_only_need_to_be_accepted(self):
         ch = self.channel()
