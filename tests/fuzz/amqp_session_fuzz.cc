@@ -174,7 +174,7 @@ class World {
   Node node_{{}, "fuzz", "0"};
   Metrics metrics_;
   Context context_{shard_.shard, broker_, messaging_, node_, metrics_};
-  test::CollectingTransport wire_;
+  test::FakeTransport wire_;
   Session session_{context_, wire_};
   test::Feeder feeder_{session_};
 };

@@ -13,7 +13,7 @@ namespace {
 
 // Gives the input in cuts of `cut` bytes, as the runtime does; returns what came back.
 std::string answers(base::ByteView input, std::size_t cut) {
-  test::CollectingTransport transport;
+  test::FakeTransport transport;
   http::Metrics metrics;
   const http::Handler handler = [](const http::Request& request, http::Answer answer) {
     answer({200, "text/plain", request.method + request.path + request.query + request.body});

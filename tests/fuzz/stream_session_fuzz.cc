@@ -76,7 +76,7 @@ class World {
   stream::Node node_{{}, "fuzz", "0"};
   stream::Metrics metrics_;
   stream::Context context_{shard_.shard, broker_, node_, metrics_};
-  test::CollectingTransport wire_;
+  test::FakeTransport wire_;
   stream::Session session_{context_, wire_};
   test::Feeder feeder_{session_};
 };

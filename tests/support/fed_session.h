@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands around a session in a fuzzer: a transport that only collects, and the runtime's way of giving
-// input - what was not used is offered again with what came behind it, and only to a session that reads.
+// The runtime's way of giving input to a session, for fuzzers: what was not used is offered again with what
+// came behind it, and only to a session that reads.
 //
-//   test::CollectingTransport transport;  Session session(..., transport);
+//   test::FakeTransport transport;  Session session(..., transport);
 //   test::Feeder feeder(session);  feeder.feed(piece);  transport.take_sent();
 #pragma once
 
 #include "base/check.h"
 #include "base/session.h"
+#include "support/fake_transport.h"
 
 namespace sluice::test {
-
-class CollectingTransport final : public base::Transport {
- public:
-  base::Outbox& outbox() override { return outbox_; }
-  const base::PeerInfo& peer() const override { return peer_; }
-  void wake() override {}
-
-  // The bytes that were queued since the last call.
-  base::ByteBuffer take_sent() {
-    base::ByteBuffer sent;
-    for (const auto& piece : outbox_.pieces())
-      sent.insert(sent.end(), outbox_.data(piece), outbox_.data(piece) + piece.size);
-    outbox_.consume(outbox_.pending_bytes());
-    return sent;
-  }
-
- private:
-  base::Outbox outbox_;
-  base::PeerInfo peer_{"127.0.0.1", 40000, "127.0.0.1", 5552, true};
-};
 
 class Feeder {
  public:
