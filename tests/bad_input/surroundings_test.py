@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from broker import Broker, StartError, until
+from broker import Broker, StartError, scaled, until
 from stream_wire import FIRST, OK, PUBLISH_CONFIRM, PUBLISH_ERROR, Closed, Connection, Reader
 
 
