@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See journal_checkpoint.h.
+// The order that makes a crash harmless: written whole under the temporary name, synced, renamed. A reader
+// takes a file only when header, size and the check over the states agree.
 #include "storage/journal_checkpoint.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See journal_compactor.h.
+// Chosen is the file with the smallest part alive. Of a message's places those that are still alive go into
+// one copy; a file in which a record is damaged or missing is never chosen again.
 #include "storage/journal_compactor.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See journal_format.h.
+// The one place that knows where in the bytes a field stands. Decoders take any bytes: they check lengths
+// before they look, and never allocate by one.
 #include "storage/journal_format.h"
 
 #include <fmt/format.h>
@@ -45,10 +46,30 @@ bool read_varint(const std::uint8_t*& at, const std::uint8_t* end, std::uint64_t
   return false;
 }
 
+// visit(place) -> go on? False: not a place list.
+template <class Visit>
+bool visit_places(ByteView bytes, Visit visit) {
+  const std::uint8_t* at = bytes.data();
+  const std::uint8_t* const end = at + bytes.size();
+  MessagePlace place;
+  while (at < end) {
+    std::uint64_t queue = 0, offset = 0;
+    if (!read_varint(at, end, queue) || !read_varint(at, end, offset)) return false;
+    place.queue.value += unzigzag(queue);
+    place.offset.value += unzigzag(offset);
+    if (!visit(place)) return true;
+  }
+  return true;
+}
+
 void finish_record(RecordKind kind, std::size_t size, std::uint8_t* record) {
   store_be(record + 4, static_cast<std::uint32_t>(size));
   record[8] = static_cast<std::uint8_t>(kind);
   store_be(record, crc32({record + 4, size - 4}));
+}
+
+bool batch_header_is_whole(ByteView bytes) {
+  return load_be<std::uint32_t>(bytes.data() + 36) == crc32(bytes.first(36));
 }
 
 }  // namespace
@@ -119,14 +140,23 @@ void encode_batch_header(const BatchHeader& header, std::uint8_t* to) {
 std::optional<BatchHeader> decode_batch_header(ByteView bytes, std::uint64_t salt) {
   if (bytes.size() < batch_header_bytes) return std::nullopt;
   const std::uint8_t* at = bytes.data();
+  // The cheapest first: whoever searches for a header asks at every byte.
   if (load_be<std::uint32_t>(at) != batch_magic || load_be<std::uint64_t>(at + 8) != salt ||
-      load_be<std::uint32_t>(at + 36) != crc32(bytes.first(36)))
+      !batch_header_is_whole(bytes))
     return std::nullopt;
   return BatchHeader{.payload_bytes = load_be<std::uint32_t>(at + 4),
                      .records = load_be<std::uint32_t>(at + 32),
                      .salt = salt,
                      .point = load_be<std::uint64_t>(at + 16),
                      .synced_point = load_be<std::uint64_t>(at + 24)};
+}
+
+bool is_torn_batch_header(ByteView bytes) {
+  std::array<std::uint8_t, 4> magic;
+  store_be(magic.data(), batch_magic);
+  const auto same = std::min(magic.size(), bytes.size());
+  if (same == 0 || std::memcmp(bytes.data(), magic.data(), same) != 0) return false;
+  return bytes.size() < batch_header_bytes || !batch_header_is_whole(bytes);
 }
 
 std::size_t places_bytes_max(std::size_t count) {
@@ -145,31 +175,13 @@ std::size_t encode_places(std::span<const MessagePlace> places, std::uint8_t* to
 }
 
 bool decode_places(ByteView bytes, std::vector<MessagePlace>& to) {
-  const std::uint8_t* at = bytes.data();
-  const std::uint8_t* const end = at + bytes.size();
-  MessagePlace place;
-  while (at < end) {
-    std::uint64_t queue = 0, offset = 0;
-    if (!read_varint(at, end, queue) || !read_varint(at, end, offset)) return false;
-    place.queue.value += unzigzag(queue);
-    place.offset.value += unzigzag(offset);
-    to.push_back(place);
-  }
-  return true;
+  return visit_places(bytes, [&](MessagePlace place) { return to.push_back(place), true; });
 }
 
 bool has_place(ByteView bytes, MessagePlace wanted) {
-  const std::uint8_t* at = bytes.data();
-  const std::uint8_t* const end = at + bytes.size();
-  MessagePlace place;
-  while (at < end) {
-    std::uint64_t queue = 0, offset = 0;
-    if (!read_varint(at, end, queue) || !read_varint(at, end, offset)) return false;
-    place.queue.value += unzigzag(queue);
-    place.offset.value += unzigzag(offset);
-    if (place == wanted) return true;
-  }
-  return false;
+  bool found = false;
+  visit_places(bytes, [&](MessagePlace place) { return found = place == wanted, !found; });
+  return found;
 }
 
 void finish_message(const MessageMeta& meta, bool is_copy, std::size_t places_bytes, std::size_t size,

@@ -72,6 +72,8 @@ struct BatchHeader {
 void encode_batch_header(const BatchHeader& header, std::uint8_t* to);
 // Nothing: no batch of a file with this salt stands here.
 std::optional<BatchHeader> decode_batch_header(base::ByteView bytes, std::uint64_t salt);
+// Whether the bytes begin as a batch header does and are not a whole one, of a file with whatever salt.
+bool is_torn_batch_header(base::ByteView bytes);
 
 enum class RecordKind : std::uint8_t { message = 1, event = 2 };
 
@@ -93,8 +95,7 @@ std::size_t places_bytes_max(std::size_t count);
 std::size_t encode_places(std::span<const MessagePlace> places, std::uint8_t* to);  // bytes written
 // False: not a place list. Appends at most bytes.size() / 2 places.
 bool decode_places(base::ByteView bytes, std::vector<MessagePlace>& to);
-
-// Whether the list has the place.
+// Whether the list has the place, which may stand before what is no list.
 bool has_place(base::ByteView bytes, MessagePlace wanted);
 
 // Writes a record's header around what the caller has put behind it: `size` is the whole record's.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See journal_reader.h.
+// Everything read is checked before it is handed out, and an error names file and byte. Which window or block
+// a read takes is decided by what was used for longest and by who reads on in order.
 #include "storage/journal_reader.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See journal_recovery.h.
+// Opening: files are found, the newest good checkpoint is taken, old files give their indexes, the rest is
+// replayed up to the first batch that is not whole; there the journal is cut.
 #include "storage/journal_recovery.h"
 
 #include <fmt/format.h>
@@ -11,7 +12,6 @@
 #include "storage/format.h"
 #include "storage/journal_checkpoint.h"
 #include "storage/journal_index.h"
-#include "storage/journal_scan.h"
 
 namespace sluice::storage {
 namespace {
@@ -217,19 +217,12 @@ class Recovery {
   // Everything from this place on goes, unless something behind it shows that it had been synced. Position 0:
   // the whole file.
   base::Result<> cut(std::uint64_t number, std::uint64_t position) {
-    TRY(synced, synced_behind(number, position));
-    if (synced > expected_ || newest_damaged_ > number)
+    TRY(remains, remains_behind(reader_, journals_, number, position));
+    if (remains.synced_point > expected_ || newest_damaged_ > number)
       return failed({Errc::corrupt, "damaged, and what follows was written after this had been synced"},
                     number, position);
-    std::uint64_t bytes = 0;
     for (auto at = journals_.lower_bound(number); at != journals_.end(); at = journals_.erase(at)) {
-      TRY(file, reader_.file(*at, journal_suffix));
-      TRY(size, file->size());
-      if (*at == number && position > 0) {
-        bytes += size - position;
-        continue;
-      }
-      bytes += size;
+      if (*at == number && position > 0) continue;
       reader_.forget(*at);
       TRY_VOID(disk_.remove(path(*at, journal_suffix)));
       TRY_VOID(disk_.remove(path(*at, journal_index_suffix)));
@@ -240,21 +233,18 @@ class Recovery {
       TRY_VOID(file->truncate(position));
     }
     TRY_VOID(disk_.sync_directory(directory_));
-    metrics_.cut_bytes.add(bytes);
-    warn("torn end cut off", {{"file", path(number, journal_suffix)},
-                              {"byte", std::to_string(position)},
-                              {"bytes", std::to_string(bytes)}});
+    say_cut(number, position, remains.torn_bytes);
     return {};
   }
 
-  base::Result<std::uint64_t> synced_behind(std::uint64_t number, std::uint64_t position) {
-    std::uint64_t synced = 0;
-    for (auto at = journals_.lower_bound(number); at != journals_.end(); ++at, position = 0) {
-      TRY(file, reader_.file(*at, journal_suffix));
-      TRY(highest, highest_synced_point(*file, *at, position));
-      synced = std::max(synced, highest);
+  void say_cut(std::uint64_t number, std::uint64_t position, std::uint64_t torn_bytes) {
+    const base::LogField file{"file", path(number, journal_suffix)}, byte{"byte", std::to_string(position)};
+    if (torn_bytes == 0) {
+      return shard_.logger.write(base::LogLevel::info, "storage", "the remainder of an old file is cut off",
+                                 {file, byte});
     }
-    return synced;
+    metrics_.cut_bytes.add(torn_bytes);
+    warn("torn end cut off", {file, byte, {"bytes", std::to_string(torn_bytes)}});
   }
 
   base::Result<> sync_replayed() {
@@ -295,6 +285,18 @@ class Recovery {
 };
 
 }  // namespace
+
+base::Result<Remains> remains_behind(JournalReader& reader, const std::set<std::uint64_t>& files,
+                                     std::uint64_t number, std::uint64_t position) {
+  Remains all;
+  for (auto at = files.lower_bound(number); at != files.end(); ++at, position = 0) {
+    TRY(file, reader.file(*at, journal_suffix));
+    TRY(here, find_remains(*file, *at, position));
+    all.synced_point = std::max(all.synced_point, here.synced_point);
+    all.torn_bytes += here.torn_bytes;
+  }
+  return all;
+}
 
 base::Result<RecoveredJournal> recover_journal(base::Shard& shard, const std::string& directory,
                                                JournalMap& map, JournalReader& reader,

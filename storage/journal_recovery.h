@@ -4,10 +4,12 @@
 //
 // A power cut may leave the end of the journal torn: everything from the first bad batch on is cut, in later
 // files, too. It is a torn end only as long as no batch behind it says that the place had been synced;
-// otherwise it is damage: `corrupt` with file and byte, and nothing is changed.
+// otherwise it is damage: `corrupt` with file and byte, and nothing is changed. What a file held before it
+// was written anew (journal_spares.h) is cut as well, but is nobody's loss: only what is torn is reported.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "storage/journal_map.h"
 #include "storage/journal_metrics.h"
 #include "storage/journal_reader.h"
+#include "storage/journal_scan.h"
 
 namespace sluice::storage {
 
@@ -27,6 +30,10 @@ struct RecoveredJournal {
   std::optional<JournalFileHeader> empty_file;  // the last one, when it has no records: it can be continued
   bool has_replayed = false;                    // there were records behind the checkpoint
 };
+
+// What stands behind a place that is no whole batch, in this file and those behind it.
+base::Result<Remains> remains_behind(JournalReader& reader, const std::set<std::uint64_t>& files,
+                                     std::uint64_t number, std::uint64_t position);
 
 base::Result<RecoveredJournal> recover_journal(base::Shard& shard, const std::string& directory,
                                                JournalMap& map, JournalReader& reader,

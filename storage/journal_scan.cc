@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See journal_scan.h.
+// The window moves forward only. A batch counts when header, point and every record check; searching for one
+// that stands somewhere tries each byte, which is for files with damage only.
 #include "storage/journal_scan.h"
 
 #include <fmt/format.h>
@@ -11,6 +12,17 @@ namespace sluice::storage {
 namespace {
 
 constexpr std::size_t window_bytes = 1 << 20;
+
+// How many bytes at `position` are the beginning of a batch header of which the rest was not written. A whole
+// one, of whatever file, is none.
+base::Result<std::uint64_t> torn_header_bytes(const base::File& file, std::uint64_t position,
+                                              std::uint64_t size) {
+  std::array<std::uint8_t, batch_header_bytes> bytes;
+  const auto here = base::MutableBytes(bytes).first(std::min<std::uint64_t>(bytes.size(), size - position));
+  TRY(got, file.read_at(position, here));
+  const base::ByteView head = here.first(got);
+  return is_torn_batch_header(head) ? head.size() : 0;
+}
 
 }  // namespace
 
@@ -93,19 +105,27 @@ base::Result<JournalFileHeader> read_journal_header(const base::File& file, std:
   return header;
 }
 
-base::Result<std::uint64_t> highest_synced_point(const base::File& file, std::uint64_t number,
-                                                 std::uint64_t position) {
+base::Result<Remains> find_remains(const base::File& file, std::uint64_t number, std::uint64_t position) {
   TRY(size, file.size());
-  const auto header = read_journal_header(file, number);
-  std::uint64_t synced = 0;
-  while (header) {
-    TRY(batch, find_batch(file, header->salt, position, size));
+  std::array<std::uint8_t, journal_header_bytes> bytes;
+  TRY(got, file.read_at(0, bytes));
+  const auto header = decode_journal_file_header(base::ByteView(bytes).first(got));
+  Remains remains;
+  // A good header with a lower number is a spare's, which has its new name but no new header yet.
+  if (!header || header->number > number) remains.torn_bytes = size - std::min(size, position);
+  if (!header || header->number != number) return remains;
+  TRY(torn_header, torn_header_bytes(file, position, size));
+  std::uint64_t end = position + torn_header;
+  for (auto at = position;;) {
+    TRY(batch, find_batch(file, header->salt, at, size));
     if (!batch) break;
-    synced = std::max(synced, batch->header.synced_point);
+    remains.synced_point = std::max(remains.synced_point, batch->header.synced_point);
     // What looks like a header within a batch is found as well; that does no harm.
-    position = batch->position + batch_header_bytes;
+    at = batch->position + batch_header_bytes;
+    end = std::max(end, std::min(size, at + batch->header.payload_bytes));
   }
-  return synced;
+  remains.torn_bytes = end - position;
+  return remains;
 }
 
 }  // namespace sluice::storage

@@ -67,8 +67,16 @@ base::Result<std::optional<BatchPlace>> find_batch(const base::File& file, std::
 // The header of the journal file with this number; corrupt: it is damaged, or of another.
 base::Result<JournalFileHeader> read_journal_header(const base::File& file, std::uint64_t number);
 
-// The highest point that batches at or behind `position` say was durable; 0 when none does.
-base::Result<std::uint64_t> highest_synced_point(const base::File& file, std::uint64_t number,
-                                                 std::uint64_t position);
+// What stands at and behind `position`, where no whole batch stands. A file is often written over one that
+// nobody needs (journal_spares.h): behind its end stands what that one held, which is nobody's loss.
+struct Remains {
+  // The highest point that batches there say was durable; 0 when none does.
+  std::uint64_t synced_point = 0;
+  // How much of it may have been written to this file: up to the end of its last batch, whole or torn. 0:
+  // what stands there is an old file's. All of it when the file's own header is damaged: then nobody can
+  // tell.
+  std::uint64_t torn_bytes = 0;
+};
+base::Result<Remains> find_remains(const base::File& file, std::uint64_t number, std::uint64_t position);
 
 }  // namespace sluice::storage

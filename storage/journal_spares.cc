@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See journal_spares.h.
+// A spare changes its name twice, by rename only: to .spare, which no recovery reads, and back to a journal's
+// when it is taken. What cannot be renamed or opened is not worth an error: the journal makes a new file.
 #include "storage/journal_spares.h"
 
 #include <utility>
@@ -9,13 +10,10 @@
 namespace sluice::storage {
 
 JournalSpares::JournalSpares(base::Disk& disk, std::string directory, std::size_t files_max)
-    : disk_(disk),
-      recycling_(dynamic_cast<base::RecyclingDisk*>(&disk)),
-      directory_(std::move(directory)),
-      files_max_(files_max) {}
+    : disk_(disk), directory_(std::move(directory)), files_max_(disk.can_open_over() ? files_max : 0) {}
 
 bool JournalSpares::keep(std::uint64_t number, std::uint64_t bytes) {
-  if (recycling_ == nullptr || spares_.size() >= files_max_) return false;
+  if (spares_.size() >= files_max_) return false;
   std::string path = journal_path(directory_, number, journal_spare_suffix);
   if (!disk_.rename(journal_path(directory_, number, journal_suffix), path)) return false;
   spares_.push_back({std::move(path), bytes});
@@ -30,7 +28,7 @@ std::shared_ptr<base::File> JournalSpares::take(const std::string& path) {
   spares_.pop_back();
   used_ = true;
   if (!disk_.rename(spare.path, path)) return nullptr;
-  auto file = recycling_->open_over(path);
+  auto file = disk_.open_over(path);
   if (file) return std::move(*file);
   (void)disk_.remove(path);
   return nullptr;

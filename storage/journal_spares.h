@@ -12,13 +12,13 @@
 #include <string>
 #include <vector>
 
-#include "base/file_recycling.h"
+#include "base/ports.h"
 
 namespace sluice::storage {
 
 class JournalSpares {
  public:
-  // `files_max` 0: none are kept.
+  // `files_max` 0: none are kept; nor on a disk that cannot write a file over.
   JournalSpares(base::Disk& disk, std::string directory, std::size_t files_max);
 
   // Takes the journal file with this number out of the journal; false: the caller removes it.
@@ -38,7 +38,6 @@ class JournalSpares {
   };
 
   base::Disk& disk_;
-  base::RecyclingDisk* recycling_;  // null: this disk cannot
   std::string directory_;
   std::size_t files_max_;
   std::vector<Spare> spares_;

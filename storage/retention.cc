@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See retention.h.
+// HiddenHead looks at the index in blocks of 256 chunks and never twice at one: the cutoff only moves forward.
+// What cannot be read hides nothing.
 #include "storage/retention.h"
 
 #include <algorithm>
@@ -51,14 +52,15 @@ bool HiddenHead::load_block(base::Disk& disk, const std::string& directory, cons
   return !block_.empty();
 }
 
-FileRemover::FileRemover(base::Shard& shard) : shard_(shard), alive_(std::make_shared<bool>(true)) {}
+FileRemover::FileRemover(base::Shard& shard, std::string directory)
+    : shard_(shard), directory_(std::move(directory)), alive_(std::make_shared<bool>(true)) {}
 
 FileRemover::~FileRemover() {
   *alive_ = false;
 }
 
-void FileRemover::remove(std::vector<std::string> paths) {
-  waiting_.push_back(std::move(paths));
+void FileRemover::remove(std::vector<std::string> paths, std::shared_ptr<SyncFile> stays) {
+  waiting_.push_back({std::move(paths), std::move(stays)});
   if (!running_) run_next();
 }
 
@@ -66,13 +68,15 @@ void FileRemover::run_next() {
   if (waiting_.empty()) return;
   running_ = true;
   // What could not be removed stays until the next open(), which removes it again by the same rules.
-  auto work = [&disk = shard_.disk, &logger = shard_.logger, paths = std::move(waiting_.front())] {
-    for (const auto& path : paths)
-      if (const auto removed = disk.remove(path); !removed) {
-        logger.write(base::LogLevel::warning, "storage", "cannot remove a file that retention dropped",
-                     {{"path", path}, {"reason", removed.error().text}});
-        return;
-      }
+  auto work = [&disk = shard_.disk, &logger = shard_.logger, directory = directory_,
+               batch = std::move(waiting_.front())] {
+    auto removed = batch.stays->sync();
+    if (removed) removed = disk.sync_directory(directory);
+    for (const auto& path : batch.paths)
+      if (removed) removed = disk.remove(path);
+    if (removed) return;
+    logger.write(base::LogLevel::warning, "storage", "cannot remove files that retention dropped",
+                 {{"first", batch.paths.front()}, {"reason", removed.error().text}});
   };
   waiting_.pop_front();
   auto done = [this, alive = alive_] {

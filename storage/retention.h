@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parts of retention: HiddenHead finds how far age hides the oldest segment, chunk by chunk, so that
 // `max-age=10s` holds for a stream that fills a segment in a month; FileRemover removes the files of dropped
-// segments, oldest first and one batch at a time, so that a crash never leaves a gap. Owned by SegmentLog.
+// segments, oldest first and one batch at a time, so that a crash never leaves a gap, and only when the
+// segment that is to stay is durable: the log's offsets go on from its name. Owned by SegmentLog.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "base/ports.h"
 #include "storage/index_file.h"
 #include "storage/segment_info.h"
+#include "storage/sync_file.h"
 
 namespace sluice::storage {
 
@@ -49,18 +51,24 @@ class HiddenHead {
 
 class FileRemover {
  public:
-  explicit FileRemover(base::Shard& shard);
+  FileRemover(base::Shard& shard, std::string directory);
   ~FileRemover();
   FileRemover(const FileRemover&) = delete;
   FileRemover& operator=(const FileRemover&) = delete;
 
-  void remove(std::vector<std::string> paths);  // in this order, after all that was asked before
+  // In this order, after all that was asked before, and after a sync of `stays` and of the directory's names.
+  void remove(std::vector<std::string> paths, std::shared_ptr<SyncFile> stays);
 
  private:
+  struct Batch {
+    std::vector<std::string> paths;
+    std::shared_ptr<SyncFile> stays;
+  };
   void run_next();
 
   base::Shard& shard_;
-  std::deque<std::vector<std::string>> waiting_;
+  std::string directory_;
+  std::deque<Batch> waiting_;
   bool running_ = false;
   std::shared_ptr<bool> alive_;
 };

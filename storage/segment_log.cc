@@ -35,7 +35,7 @@ SegmentLog::SegmentLog(base::Shard& shard, std::string directory, const LogOptio
       writer_(std::move(recovered.active)),
       sequences_(std::move(recovered.sequences)),
       sealer_(std::make_unique<Sealer>(shard, directory_)),
-      remover_(std::make_unique<FileRemover>(shard)) {
+      remover_(std::make_unique<FileRemover>(shard, directory_)) {
   options_.segment_bytes_max = std::min(options_.segment_bytes_max, segment_bytes_limit);
   first_offset_ = oldest().first_offset;
   opened_at_ = writer_.info().next_offset;
@@ -195,7 +195,7 @@ void SegmentLog::drop_oldest(std::size_t count) {
   first_offset_ = std::max(first_offset_, oldest().first_offset);
   std::erase_if(unsynced_, [&](const auto& each) { return each.first_offset < oldest().first_offset; });
   sealer_->forget_before(oldest().first_offset);
-  remover_->remove(std::move(paths));
+  remover_->remove(std::move(paths), writer_.log_sync());
 }
 
 base::Result<> SegmentLog::flush_index() {

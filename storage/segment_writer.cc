@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See segment_writer.h.
+// A failed index write is kept and reported by flush_index(): the log is what counts, the index can be made
+// anew from it.
 #include "storage/segment_writer.h"
 
 #include <array>

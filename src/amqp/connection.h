@@ -138,6 +138,7 @@ class Connection {
   void log(base::LogLevel level, std::string_view message, std::string_view why = {}) const;
 
   broker::Caller caller;  // complete when open
+  std::unique_ptr<broker::Occupancy::Place> place;
   std::string mechanism;
   std::string user_provided_name;
   base::ByteBuffer client_properties;  // an encoded table, as it came

@@ -158,6 +158,8 @@ bool Handshake::on(const ConnectionOpen& method) {
         refuse(ReplyCode::not_allowed, "connection refused: node connection limit ({}) is reached", limit));
   }
   const std::string& user = connection_.caller.identity.user;
+  auto place = connection_.broker().enter_vhost(connection_.caller.identity, method.virtual_host);
+  if (!place) return refuse_open(refuse(ReplyCode::not_allowed, "{}", place.error().text));
   const auto entered = connection_.broker().open_vhost(connection_.caller.identity, method.virtual_host);
   if (!entered) {
     connection_.log(base::LogLevel::error, "virtual host refused", entered.error().text);
@@ -172,21 +174,19 @@ bool Handshake::on(const ConnectionOpen& method) {
       base::LogLevel::info, "connection",
       fmt::format("user '{}' authenticated and granted access to vhost '{}'", user, method.virtual_host));
   connection_.caller.vhost = method.virtual_host;
+  connection_.place = std::move(*place);
   return true;
 }
 
-// The secret stands for the password, whatever the mechanism was (in RabbitMQ only token backends take it).
+// Passwords do not expire, so a new one says nothing; it is the moment at which rights are looked at again.
 void Handshake::on(const ConnectionUpdateSecret& method) {
-  broker::Credentials credentials;
-  credentials.user = connection_.caller.identity.user;
-  credentials.password = method.new_secret;
-  credentials.loopback = connection_.peer().loopback;
-  auto identity = connection_.broker().authenticate(credentials);
-  if (!identity || !connection_.broker().open_vhost(*identity, connection_.caller.vhost)) {
-    const auto why = refuse(ReplyCode::not_allowed, "New secret was refused by one of the backends");
+  const broker::Caller& caller = connection_.caller;
+  if (!connection_.broker().open_vhost(caller.identity, caller.vhost)) {
+    const auto why = refuse(ReplyCode::not_allowed, "access to vhost '{}' refused for user '{}'",
+                            caller.vhost, caller.identity.user);
     return connection_.close_with(why.error(), ConnectionUpdateSecret::id);
   }
-  connection_.caller.identity = std::move(*identity);
+  connection_.messaging().renew(caller);
   connection_.log(base::LogLevel::info, "secret updated", method.reason);
   connection_.send(0, ConnectionUpdateSecretOk{});
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way to an open connection: protocol header, Start, Start-Ok, Tune, Tune-Ok, Open - and the renewal of a
-// password on an open one. Called by the session with what comes on channel 0 before the connection is open.
+// The way to an open connection: protocol header, Start, Start-Ok, Tune, Tune-Ok, Open - and looking at
+// rights again on an open one. Called by the session with what comes on channel 0 before the connection is
+// open.
 //
 // Failures follow RabbitMQ: a login that is refused, or a step out of order, is answered by silence and a
 // late close (with connection.close 403 at once for clients that announced authentication_failure_close);

@@ -160,22 +160,17 @@ broker::Outcome<> Publishing::insert_reply_key(Channel& channel, broker::Message
   return {};
 }
 
-broker::Outcome<> Publishing::hand_over(Channel& channel, const broker::MessageView& message,
-                                        bool mandatory) {
+broker::Outcome<> Publishing::hand_over(Channel& channel, broker::MessageView& message, bool mandatory) {
   if (channel.transaction) {
-    if (channel.transaction->add(message, mandatory)) return {};
+    TRY(route, connection_.messaging().route_message(connection_.caller, message));
+    if (channel.transaction->add(message, mandatory, std::move(route))) return {};
     return refuse(ReplyCode::precondition_failed, "the transaction is larger than {} bytes or {} messages",
                   transaction_bytes_max, transaction_publishes_max);
   }
-  return route(channel, message, mandatory, channel.confirming ? channel.confirms.take() : 0);
-}
-
-broker::Outcome<> Publishing::route(Channel& channel, const broker::MessageView& message, bool mandatory,
-                                    std::uint64_t number) {
+  const std::uint64_t number = channel.confirming ? channel.confirms.take() : 0;
   const broker::PublishRequest request{message, channel.number, mandatory, number};
-  const auto taken = connection_.messaging().publish(connection_.caller, request);
-  if (!taken) return std::unexpected(taken.error());
-  if (mandatory && !*taken) send_return(channel, message);
+  TRY(taken, connection_.messaging().publish(connection_.caller, request));
+  if (mandatory && !taken) send_return(channel, message);
   return {};
 }
 
@@ -235,16 +230,16 @@ broker::Outcome<> Publishing::on(Channel& channel, const TxCommit&) {
   if (!channel.transaction) return refuse(ReplyCode::precondition_failed, "channel is not transactional");
   Transaction& transaction = *channel.transaction;
   const std::size_t publishes = transaction.publishes();
-  broker::Outcome<> outcome;
   if (publishes > 0) {
     transaction.committing = publishes;
     connection_.begin_wait();
   }
-  transaction.for_each([&](const broker::MessageView& message, bool mandatory) {
-    outcome = route(channel, message, mandatory, channel.confirms.take());
-    return outcome.has_value();
-  });
-  if (!outcome) return outcome;  // the channel ends, and with it the wait
+  transaction.for_each(
+      [&](const broker::MessageView& message, bool mandatory, const broker::KeptRoute& route) {
+        const broker::PublishRequest request{message, channel.number, mandatory, channel.confirms.take()};
+        const bool taken = connection_.messaging().publish_routed(connection_.caller, request, route);
+        if (mandatory && !taken) send_return(channel, message);
+      });
   for (const Transaction::Settled& settled : transaction.settled) {
     connection_.messaging().settle(connection_.caller, settled.source, std::span(&settled.offset, 1),
                                    settled.settlement);

@@ -38,9 +38,7 @@ class Publishing {
   void publish(Channel& channel, const wire::BasicPublish& method, base::ByteView properties,
                base::ByteView body);
   broker::Outcome<> insert_reply_key(Channel& channel, broker::MessageView& message);
-  broker::Outcome<> hand_over(Channel& channel, const broker::MessageView& message, bool mandatory);
-  broker::Outcome<> route(Channel& channel, const broker::MessageView& message, bool mandatory,
-                          std::uint64_t number);
+  broker::Outcome<> hand_over(Channel& channel, broker::MessageView& message, bool mandatory);
   void send_return(const Channel& channel, const broker::MessageView& message);
   void on_committed(Channel& channel, std::size_t answered, bool accepted);
   void end_commit(Channel& channel);

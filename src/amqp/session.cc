@@ -112,8 +112,12 @@ void Session::on_bad_frame(FrameReader::Status status, base::ByteView rest) {
 void Session::on_frame(const Frame& frame, FrameReader& behind) {
   if (connection_.state() == State::close_sent) return on_closing_frame(frame);
   if (frame.type == FrameType::heartbeat) {
-    if (frame.channel == 0) return;
-    const auto why = refuse(ReplyCode::unexpected_frame, "type 8, {}", base::octets_text(frame.payload));
+    if (frame.channel == 0 && frame.payload.empty()) return;
+    const std::string octets = base::octets_text(frame.payload);
+    const auto why = frame.payload.empty()
+                         ? refuse(ReplyCode::unexpected_frame, "type 8, {}", octets)
+                         : refuse(ReplyCode::frame_error, "type 8, {}: unknown_frame", octets);
+    if (!connection_.is_open()) return connection_.drop_later(why.error().text);
     return connection_.close_with(why.error(), {});
   }
   if (frame.channel != 0) {
@@ -232,7 +236,9 @@ void Session::on_channel_method(std::uint16_t number, MethodId id, base::ByteVie
                                 FrameReader& behind) {
   Channel* const channel = channels_.find(number);
   if (channel == nullptr) {
-    if (id == ChannelOpen::id) return channels_.on_open(number);
+    if (id == ChannelOpen::id) {
+      return decode<ChannelOpen>(arguments) ? channels_.on_open(number) : cannot_decode(id, arguments);
+    }
     // A client may answer a channel.close that crossed its own.
     if (id == ChannelCloseOk::id) return;
     return connection_.close_with(refuse(ReplyCode::channel_error, "expected 'channel.open'").error(), id);

@@ -58,6 +58,7 @@ void Session::leave() {
   channels_.settlements.flush();
   channels_.drop_all();
   connection_.broker().remove_client(connection_.caller.client);
+  connection_.place.reset();
   node.open_connections.fetch_sub(1, std::memory_order_relaxed);
 }
 

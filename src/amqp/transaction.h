@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The open transaction of a channel: publishes kept as bytes and settlements kept as marks until tx.commit
-// hands them to the broker or tx.rollback forgets them. Atomic per queue only, as in RabbitMQ. Bounded by
-// limits.h.
+// The open transaction of a channel: publishes, checked and routed, kept as bytes and settlements kept as
+// marks until tx.commit hands them to the broker or tx.rollback forgets them. Atomic per queue only, as in
+// RabbitMQ. Bounded by limits.h.
 #pragma once
 
 #include <optional>
@@ -21,12 +21,11 @@ class Transaction {
   };
 
   // False: it is full.
-  bool add(const broker::MessageView& message, bool mandatory);
+  bool add(const broker::MessageView& message, bool mandatory, broker::KeptRoute route);
   std::vector<Settled> settled;
 
   std::size_t publishes() const { return publishes_.size(); }
-  // Calls f(message, mandatory) for each publish in order; views valid during the call. f returns false to
-  // stop.
+  // Calls f(message, mandatory, route) for each publish in order; views valid during the call.
   template <class F>
   void for_each(F&& f) const {
     std::size_t at = 0;
@@ -41,7 +40,7 @@ class Transaction {
       message.routing_key = base::as_text(next(publish.key_bytes));
       message.properties = next(publish.properties_bytes);
       message.body = next(publish.body_bytes);
-      if (!f(message, publish.mandatory)) return;
+      f(message, publish.mandatory, publish.route);
     }
   }
   // Commit is under way: so many publishes are not answered yet.
@@ -55,8 +54,10 @@ class Transaction {
     std::uint32_t properties_bytes, body_bytes;
     std::uint8_t exchange_bytes, key_bytes;
     bool mandatory;
+    broker::KeptRoute route;
   };
   std::vector<Publish> publishes_;
+  std::size_t route_bytes_ = 0;
   base::ByteBuffer bytes_;
 };
 

@@ -220,6 +220,12 @@ std::string text_of(const T& value) {
   }
 }
 
+// Ratios have a bound of their own where the option names none.
+constexpr Range ratio_range(Range range) {
+  constexpr std::int64_t ratio_max = 100;
+  return {range.min, std::min(range.max, ratio_max)};
+}
+
 template <class T>
 Parsed<void> set_plain(T& into, Range range, std::string_view text) {
   if constexpr (std::is_same_v<T, bool>) {
@@ -231,7 +237,7 @@ Parsed<void> set_plain(T& into, Range range, std::string_view text) {
   } else if constexpr (std::is_same_v<T, DurationMs>) {
     return assign(into, parse_duration(text, range));
   } else if constexpr (std::is_same_v<T, Ratio>) {
-    return assign(into, parse_ratio(text));
+    return assign(into, parse_ratio(text, ratio_range(range)));
   } else if constexpr (std::is_same_v<T, std::optional<Listener>>) {
     if (text == "none") return into.reset(), Parsed<void>{};
     return assign(into, parse_listener(text));

@@ -57,6 +57,13 @@ class Disk {
   };  // write: existing, at its end; create: must not exist
   virtual ~Disk() = default;
   virtual Result<std::shared_ptr<File>> open(const std::string& path, Mode mode) = 0;
+  // Opens an existing file whose contents nobody needs to be written from its beginning: append() overwrites.
+  // Its pages and blocks stay its own, so nothing is allocated, zeroed or freed, and a sync has no metadata
+  // to write. What stands behind stays there, and size() counts it, until truncate(). Not every disk can.
+  virtual bool can_open_over() const { return false; }
+  virtual Result<std::shared_ptr<File>> open_over(const std::string& path) {
+    return fail(Errc::io_failed, "cannot be written over: " + path);
+  }
   virtual Result<> create_directories(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;  // names, sorted
   virtual bool exists(const std::string& path) const = 0;

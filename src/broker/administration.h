@@ -53,6 +53,11 @@ struct QueueConsumerRow {
 struct VhostRow {
   std::string name, description, default_queue_type;
 };
+// Negative: no limit.
+struct VhostLimits {
+  std::string vhost;
+  std::int64_t queues = -1, connections = -1;
+};
 struct UserRow {
   std::string name;
   std::vector<std::string> tags;
@@ -97,6 +102,10 @@ class Administration {
   virtual void clear_policy(std::string vhost, std::string kind, std::string name, Done<> done) = 0;
   virtual void add_vhost(VhostRecord vhost, Done<> done) = 0;
   virtual void delete_vhost(std::string name, Done<> done) = 0;
+  // What is there already stays.
+  virtual void set_vhost_limits(VhostLimits limits, Done<> done) = 0;
+  // Of those that have some; an empty name is any.
+  virtual void list_vhost_limits(std::string vhost, Done<std::vector<VhostLimits>> done) = 0;
   // Regular expressions, as RabbitMQ's.
   virtual void set_permissions(PermissionRecord permission, Done<> done) = 0;
   virtual void set_topic_permissions(TopicPermissionRecord permission, Done<> done) = 0;

@@ -78,8 +78,8 @@ constexpr std::array rules{
     Rule{"queue-leader-locator", "client-local, balanced, random or least-leaders",
          accept_word<&client_local, &balanced, &any, &least_leaders>},
     Rule{"stream-filter-size-bytes", "a number from 16 to 255", accept_number<16, 255>},
-    Rule{"stream-max-segment-size-bytes", "a number of bytes from 1 to 3000000000",
-         accept_number<1, segment_bytes_limit>},
+    Rule{"stream-max-segment-size-bytes", "a number of bytes from 0 to 3000000000",
+         accept_number<0, segment_bytes_limit>},
 };
 
 std::optional<std::uint64_t> number_of(const StreamArguments& arguments, const std::string& key) {
@@ -134,8 +134,9 @@ base::Result<StreamArguments> normalise_arguments(const StreamArguments& argumen
 log::Options to_log_options(const StreamArguments& arguments, const BrokerOptions& options) {
   log::Options result;
   auto& storage = result.storage;
-  storage.segment_bytes_max =
-      number_of(arguments, "stream-max-segment-size-bytes").value_or(options.segment_bytes_max.value);
+  // 0: every chunk is a segment of its own
+  storage.segment_bytes_max = std::max<std::uint64_t>(
+      number_of(arguments, "stream-max-segment-size-bytes").value_or(options.segment_bytes_max.value), 1);
   storage.bloom_bytes = static_cast<std::uint8_t>(
       number_of(arguments, "stream-filter-size-bytes").value_or(storage.bloom_bytes));
   storage.retention.bytes_max = number_of(arguments, "max-length-bytes");

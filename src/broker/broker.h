@@ -15,6 +15,7 @@
 
 #include "broker/client.h"
 #include "broker/consumer.h"
+#include "broker/occupancy.h"
 #include "broker/types.h"
 
 namespace sluice::broker {
@@ -40,8 +41,14 @@ class Broker {
   // -- access
 
   virtual base::Result<Identity> authenticate(const Credentials& credentials) = 0;
-  // vhost exists, is within its limits, and the user has some permission in it.
+  // vhost exists, and the user has some permission in it.
   virtual base::Result<> open_vhost(const Identity& identity, std::string_view vhost) = 0;
+  // Counts a connection in the vhost for as long as what it answers lives. vhost_access_refused, with
+  // RabbitMQ's text: there are as many as the vhost may have.
+  virtual base::Result<std::unique_ptr<Occupancy::Place>> enter_vhost(const Identity& identity,
+                                                                      std::string_view vhost) {
+    return static_cast<void>(identity), static_cast<void>(vhost), nullptr;
+  }
   virtual base::Result<> check(const Identity& identity, std::string_view vhost, Permission permission,
                                std::string_view resource) const = 0;
 

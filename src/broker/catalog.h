@@ -96,6 +96,7 @@ class Catalog {
 
   base::Result<Changes> decide_one(const PutVhost& command) const;
   base::Result<Changes> decide_one(const DeleteVhost& command) const;
+  base::Result<Changes> decide_one(const SetVhostLimits& command) const;
   base::Result<Changes> decide_one(const PutUser& command) const;
   base::Result<Changes> decide_one(const PutPermission& command) const;
   base::Result<Changes> decide_one(const PutTopicPermission& command) const;
@@ -113,7 +114,9 @@ class Catalog {
   base::Result<Changes> decide_one(const Unbind& command) const;
   base::Result<Changes> decide_one(const SetPolicy& command) const;
   base::Result<Changes> decide_one(const ClearPolicy& command) const;
-  base::Result<> check_room(std::uint64_t queue_limit, std::size_t wanted) const;
+  // Whether `wanted` queues more may be made, of which one is called `name`.
+  base::Result<> check_room(std::string_view vhost, std::string_view name, std::uint64_t queue_limit,
+                            std::size_t wanted) const;
   StateRecord state() const;
   // To streams, by partition order.
   std::vector<const BindingRecord*> partition_bindings(std::string_view vhost, std::string_view source) const;

@@ -32,6 +32,15 @@ std::vector<ExchangeRecord> predeclared_exchanges(std::string_view vhost) {
   return made;
 }
 
+base::Result<Changes> Catalog::decide_one(const SetVhostLimits& command) const {
+  const auto* found = vhost(command.name);
+  if (!found) return base::fail(base::Errc::not_found, no_vhost(command.name));
+  auto record = *found;
+  record.queues_max = command.queues_max;
+  record.connections_max = command.connections_max;
+  return Changes{{std::move(record)}};
+}
+
 base::Result<Changes> Catalog::decide_one(const PutVhost& command) const {
   Draft draft(*this);
   draft.put(command.record);
@@ -109,6 +118,29 @@ base::Result<Changes> Catalog::decide_one(const DeleteExchange& command) const {
 
 // -- queues
 
+base::Result<> Catalog::check_room(std::string_view vhost_name, std::string_view name,
+                                   std::uint64_t queue_limit, std::size_t wanted) const {
+  const auto refuse = [&](std::string_view where, auto limit) {
+    return precondition(
+        fmt::format("cannot declare queue '{}': queue limit in {} ({}) is reached", name, where, limit));
+  };
+  const auto limit = vhost(vhost_name)->queues_max;
+  if (limit >= 0) {
+    // Its queues lie side by side; more than the limit need not be counted.
+    std::string prefix(1, QueueRecord::table);
+    append_key_name(prefix, vhost_name);
+    auto room = limit;
+    const auto& queues = table<QueueRecord>();
+    for (auto at = queues.lower_bound(prefix);
+         room > 0 && at != queues.end() && at->first.starts_with(prefix); ++at) {
+      --room;
+    }
+    if (static_cast<std::size_t>(room) < wanted) return refuse(fmt::format("vhost '{}'", vhost_name), limit);
+  }
+  if (queue_limit != 0 && queue_count() + wanted > queue_limit) return refuse("cluster", queue_limit);
+  return {};
+}
+
 base::Result<Changes> Catalog::decide_one(const DeclareQueue& command) const {
   const auto& wanted = command.record;
   if (!vhost(wanted.vhost)) return base::fail(base::Errc::not_found, no_vhost(wanted.vhost));
@@ -116,10 +148,7 @@ base::Result<Changes> Catalog::decide_one(const DeclareQueue& command) const {
     TRY_VOID(check_equivalent(*found, wanted));
     return Changes{};
   }
-  if (command.queue_limit != 0 && queue_count() >= command.queue_limit) {
-    return precondition(fmt::format("cannot declare {}: queue limit in cluster ({}) is reached",
-                                    queue_text(wanted.vhost, wanted.name), command.queue_limit));
-  }
+  TRY_VOID(check_room(wanted.vhost, wanted.name, command.queue_limit, 1));
   Draft draft(*this);
   draft.add_queue(wanted);
   return draft.take();

@@ -28,13 +28,6 @@ std::int32_t trailing_number(std::string_view name) {
 
 }  // namespace
 
-base::Result<> Catalog::check_room(std::uint64_t queue_limit, std::size_t wanted) const {
-  if (queue_limit == 0 || queue_count() + wanted <= queue_limit) return {};
-  return base::fail(
-      base::Errc::precondition_failed,
-      fmt::format("there are {} queues and streams; cluster_queue_limit is {}", queue_count(), queue_limit));
-}
-
 base::Result<Changes> Catalog::decide_one(const CreateStream& command) const {
   if (!vhost(command.vhost))
     return std::unexpected(not_found(base::Errc::vhost_access_refused, command.vhost, {}));
@@ -45,7 +38,7 @@ base::Result<Changes> Catalog::decide_one(const CreateStream& command) const {
     return base::fail(base::Errc::precondition_failed,
                       fmt::format("\"{}\" exists with other arguments", command.name));
   }
-  TRY_VOID(check_room(command.queue_limit, 1));
+  TRY_VOID(check_room(command.vhost, command.name, command.queue_limit, 1));
   Draft draft(*this);
   draft.add_queue({.vhost = command.vhost,
                    .name = command.name,
@@ -71,7 +64,7 @@ base::Result<Changes> Catalog::decide_one(const CreateSuperStream& command) cons
     if (!names.insert(partition).second)
       return precondition(fmt::format("partition \"{}\" is given twice", partition));
   }
-  TRY_VOID(check_room(command.queue_limit, command.partitions.size()));
+  TRY_VOID(check_room(command.vhost, command.name, command.queue_limit, command.partitions.size()));
   if (exchange(command.vhost, command.name)) {
     return std::unexpected(not_found(base::Errc::stream_exists, command.vhost, command.name));
   }

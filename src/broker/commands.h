@@ -20,6 +20,10 @@ struct PutVhost {
 struct DeleteVhost {  // with everything in it
   std::string name;
 };
+struct SetVhostLimits {
+  std::string name;
+  std::int64_t queues_max = -1, connections_max = -1;
+};
 struct PutUser {
   UserRecord record;
 };
@@ -89,9 +93,10 @@ struct ClearPolicy {
   std::string vhost, kind, name;
 };
 
-using Command = std::variant<PutVhost, DeleteVhost, PutUser, PutPermission, PutTopicPermission,
-                             ClearTopicPermissions, CreateStream, DeleteStream, CreateSuperStream,
-                             DeleteSuperStream, DeclareExchange, DeleteExchange, DeclareQueue, DeleteQueue,
-                             DeleteExclusiveQueues, Bind, Unbind, SetPolicy, ClearPolicy>;
+using Command =
+    std::variant<PutVhost, DeleteVhost, SetVhostLimits, PutUser, PutPermission, PutTopicPermission,
+                 ClearTopicPermissions, CreateStream, DeleteStream, CreateSuperStream, DeleteSuperStream,
+                 DeclareExchange, DeleteExchange, DeclareQueue, DeleteQueue, DeleteExclusiveQueues, Bind,
+                 Unbind, SetPolicy, ClearPolicy>;
 
 }  // namespace sluice::broker

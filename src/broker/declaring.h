@@ -32,6 +32,8 @@ class Declaring {
   base::Result<> check_right(const Caller& caller, Permission permission, bool is_queue,
                              std::string_view name) const;
   base::Result<const ExchangeRecord*> find_declared(const Caller& caller, const ExchangeSpec& spec) const;
+  base::Result<> check_any_right(const Caller& caller, bool is_queue, std::string_view name) const;
+  base::Result<> check_not_locked(const Caller& caller, const BindingRecord& binding) const;
   base::Result<ExchangeRecord> to_record(const Caller& caller, const ExchangeSpec& spec) const;
   base::Result<BindingRecord> to_record(const Caller& caller, const BindingSpec& spec) const;
   base::Result<> check_binding(const BindingRecord& binding) const;

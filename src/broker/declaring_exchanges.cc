@@ -53,6 +53,14 @@ base::Result<> Declaring::check_right(const Caller& caller, Permission permissio
                   caller.identity.user));
 }
 
+// Whoever may do anything with a queue or exchange may ask whether it is there.
+base::Result<> Declaring::check_any_right(const Caller& caller, bool is_queue, std::string_view name) const {
+  for (const auto permission : {Permission::read, Permission::write}) {
+    if (broker_.check(caller.identity, caller.vhost, permission, name)) return {};
+  }
+  return check_right(caller, Permission::configure, is_queue, name);
+}
+
 void Declaring::send(Command command, Answer<> answer) {
   broker_.send_command(std::move(command), [answer = std::move(answer)](base::Result<> result) mutable {
     if (result) {
@@ -73,7 +81,8 @@ base::Result<const ExchangeRecord*> Declaring::find_declared(const Caller& calle
     return precondition(fmt::format("unknown exchange type '{}'", spec.type));
   }
   TRY_VOID(check_not_default(spec.name));
-  TRY_VOID(check_right(caller, Permission::configure, false, spec.name));
+  TRY_VOID(spec.passive ? check_any_right(caller, false, spec.name)
+                        : check_right(caller, Permission::configure, false, spec.name));
   const auto* found = catalog().exchange(caller.vhost, spec.name);
   if (spec.passive && !found) return no_such_exchange(caller.vhost, spec.name);
   return found;
@@ -166,12 +175,14 @@ base::Result<BindingRecord> Declaring::to_record(const Caller& caller, const Bin
     TRY_VOID(broker_.access().check_topic(caller.identity, record.vhost, record.source, Permission::read,
                                           record.routing_key));
   }
-  if (record.to_exchange) return record;
-  const auto* queue = catalog().queue(record.vhost, record.destination);
-  if (queue && queue->exclusive() && queue->exclusive_owner != caller.client.value) {
-    return queue_locked(record.vhost, record.destination);
-  }
   return record;
+}
+
+base::Result<> Declaring::check_not_locked(const Caller& caller, const BindingRecord& binding) const {
+  if (binding.to_exchange) return {};
+  const auto* queue = catalog().queue(binding.vhost, binding.destination);
+  if (!queue || !queue->exclusive() || queue->exclusive_owner == caller.client.value) return {};
+  return queue_locked(binding.vhost, binding.destination);
 }
 
 // What the exchange's type says; whether the ends are there is the catalog's question.
@@ -193,6 +204,9 @@ base::Result<> Declaring::check_binding(const BindingRecord& binding) const {
 void Declaring::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
   auto record = to_record(caller, spec);
   if (!record) return answer(std::unexpected(to_refusal(record.error())));
+  if (auto ours = check_not_locked(caller, *record); !ours) {
+    return answer(std::unexpected(to_refusal(ours.error())));
+  }
   if (auto fits = check_binding(*record); !fits) return answer(std::unexpected(to_refusal(fits.error())));
   if (catalog().binding(*record)) return answer({});
   send(Bind{std::move(*record)}, std::move(answer));
@@ -202,6 +216,9 @@ void Declaring::unbind(const Caller& caller, BindingSpec spec, Answer<> answer) 
   auto record = to_record(caller, spec);
   if (!record) return answer(std::unexpected(to_refusal(record.error())));
   if (!catalog().binding(*record)) return answer({});
+  if (auto ours = check_not_locked(caller, *record); !ours) {
+    return answer(std::unexpected(to_refusal(ours.error())));
+  }
   send(Unbind{std::move(*record)}, std::move(answer));
 }
 

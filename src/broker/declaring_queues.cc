@@ -125,25 +125,22 @@ void Declaring::answer_status(const QueueRecord& queue, Answer<QueueStatus> answ
   QueueStatus status{queue.name, queue_type_of(queue.type), 0, 0};
   // A queue that RabbitMQ calls quorum does not live longer for being declared again.
   const bool touch = queue.type == "classic";
-  ask_counts(queue, touch, [status = std::move(status), answer = std::move(answer)](Counts counts) mutable {
-    status.messages_ready = counts.messages;
-    status.consumers = counts.consumers;
-    answer(std::move(status));
-  });
+  // and counts only the consumer that is active, where one is.
+  const auto consumers_max =
+      queue.type == "quorum" && is_single_active(queue.table_arguments) ? 1U : UINT32_MAX;
+  ask_counts(queue, touch,
+             [consumers_max, status = std::move(status), answer = std::move(answer)](Counts counts) mutable {
+               status.messages_ready = counts.messages;
+               status.consumers = std::min<std::uint32_t>(counts.consumers, consumers_max);
+               answer(std::move(status));
+             });
 }
 
 void Declaring::declare_queue(const Caller& caller, QueueSpec spec, Answer<QueueStatus> answer) {
   const auto refuse = [&](const base::Error& error) { answer(std::unexpected(to_refusal(error))); };
   spec.name = strip_line_ends(spec.name);
   if (spec.passive) {
-    // Whoever may do anything with a queue may ask whether it is there.
-    const auto may = [&](Permission permission) {
-      return broker_.check(caller.identity, caller.vhost, permission, spec.name);
-    };
-    if (!may(Permission::read) && !may(Permission::write)) {
-      const auto allowed = check_right(caller, Permission::configure, true, spec.name);
-      if (!allowed) return refuse(allowed.error());
-    }
+    if (auto allowed = check_any_right(caller, true, spec.name); !allowed) return refuse(allowed.error());
     const auto* found = catalog().queue(caller.vhost, spec.name);
     if (!found) return refuse(no_such_queue(caller.vhost, spec.name).error());
     if (auto mine = check_access(*found, caller); !mine) return refuse(mine.error());

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Watches the free disk, on shard 0: asks the more often the nearer the limit is. Pure but for
-// Disk::free_bytes; ShardBroker spreads the change.
+// Disk::free_bytes.
 #pragma once
 
 #include <algorithm>
 #include <optional>
 #include <string>
 
-#include "base/ports.h"
+#include "broker/limit_alarm.h"
 #include "broker/metrics.h"
 
 namespace sluice::broker {
@@ -15,34 +15,27 @@ namespace sluice::broker {
 class DiskAlarm {
  public:
   DiskAlarm(base::Shard& shard, std::string path, std::uint64_t limit_bytes, BrokerMetrics& metrics)
-      : shard_(shard), path_(std::move(path)), limit_bytes_(limit_bytes), metrics_(metrics) {
-    metrics_.disk_free_limit_bytes.set(limit_bytes);
+      : shard_(shard),
+        path_(std::move(path)),
+        free_gauge_(metrics.disk_free_bytes),
+        alarm_(shard, metrics.disk_free_limit_bytes, metrics.disk_alarm,
+               {"free disk is below the limit: publishers are stopped",
+                "free disk is above the limit again: publishers go on"}) {
+    alarm_.set_limit(limit_bytes);
   }
 
-  // An operator moves it while the node runs.
-  void set_limit(std::uint64_t bytes) {
-    limit_bytes_ = bytes;
-    metrics_.disk_free_limit_bytes.set(bytes);
-    next_ms_ = 0;
-  }
+  void set_limit(std::uint64_t bytes) { alarm_.set_limit(bytes); }
 
   // The new state when it changed.
   std::optional<bool> on_tick(std::int64_t monotonic_ms) {
-    if (monotonic_ms < next_ms_) return std::nullopt;
+    if (!alarm_.is_due(monotonic_ms)) return std::nullopt;
     const auto free = shard_.disk.free_bytes(path_);
     if (!free) return cannot_ask(free.error(), monotonic_ms), std::nullopt;
-    metrics_.disk_free_bytes.set(*free);
-    next_ms_ = monotonic_ms + interval_ms(*free);
-    const bool on = *free < limit_bytes_;
-    if (on == on_) return std::nullopt;
-    on_ = on;
-    metrics_.disk_alarm.set(on ? 1 : 0);
-    shard_.logger.write(
-        on ? base::LogLevel::warning : base::LogLevel::info, "broker",
-        on ? "free disk is below the limit: publishers are stopped"
-           : "free disk is above the limit again: publishers go on",
-        {{"free_bytes", std::to_string(*free)}, {"limit_bytes", std::to_string(limit_bytes_)}});
-    return on;
+    free_gauge_.set(*free);
+    alarm_.ask_again(monotonic_ms + interval_ms(*free));
+    const auto limit = alarm_.limit_bytes();
+    return alarm_.turn(*free < limit,
+                       {{"free_bytes", std::to_string(*free)}, {"limit_bytes", std::to_string(limit)}});
   }
 
  private:
@@ -51,12 +44,12 @@ class DiskAlarm {
 
   // How long the fastest writer would need to use up what is above the limit.
   std::int64_t interval_ms(std::uint64_t free) const {
-    const auto above = free > limit_bytes_ ? free - limit_bytes_ : 0;
+    const auto above = free > alarm_.limit_bytes() ? free - alarm_.limit_bytes() : 0;
     const auto ms = std::min<std::uint64_t>(above / fastest_fill_bytes_per_ms, interval_max_ms);
     return std::max(interval_min_ms, static_cast<std::int64_t>(ms));
   }
   void cannot_ask(const base::Error& error, std::int64_t monotonic_ms) {
-    next_ms_ = monotonic_ms + interval_max_ms;
+    alarm_.ask_again(monotonic_ms + interval_max_ms);
     if (std::exchange(said_cannot_, true)) return;
     shard_.logger.write(base::LogLevel::warning, "broker", "free disk is unknown; there is no disk alarm",
                         {{"reason", error.text}});
@@ -64,10 +57,8 @@ class DiskAlarm {
 
   base::Shard& shard_;
   const std::string path_;
-  std::uint64_t limit_bytes_;
-  BrokerMetrics& metrics_;
-  std::int64_t next_ms_ = 0;
-  bool on_ = false;
+  base::Counter& free_gauge_;
+  LimitAlarm alarm_;
   bool said_cannot_ = false;
 };
 

@@ -42,7 +42,7 @@ base::Result<queue::ConsumerOptions> to_options(std::string_view vhost, const Co
       options.priority = static_cast<std::int32_t>(std::clamp<std::int64_t>(priority, INT32_MIN, INT32_MAX));
     } else if (name == "x-consumer-timeout" && type == QueueType::quorum) {
       TRY(timeout_ms, number_argument(name, value, queue, 0));
-      if (timeout_ms > 0) options.timeout_ms = timeout_ms;
+      options.timeout_ms = timeout_ms;
     } else if (name == "x-consumer-timeout" || name.starts_with("x-stream-")) {
       return precondition(
           fmt::format("invalid arg '{}' for {} of queue type rabbit_{}_queue", name, queue, to_word(type)));
@@ -96,7 +96,7 @@ void ShardMessaging::consume(const Caller& caller, ConsumeRequest request, Answe
   source.single_active = is_single_active(record.table_arguments);
   source.active = !source.single_active;  // until the queue says that it is its turn
   source.exclusive = options->exclusive;
-  source.prefetch = options->prefetch;
+  source.prefetch = request.prefetch;
   source.tag = std::move(request.tag);
   source.arguments = std::move(request.arguments);
   source.asking = 1;

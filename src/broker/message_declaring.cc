@@ -9,6 +9,10 @@ bool is_reply_to(std::string_view queue) {
   return queue == reply_to_name || queue.starts_with(reply_to_prefix);
 }
 
+std::unexpected<Refusal> no_binding_to_replies() {
+  return std::unexpected(Refusal{403, "cannot bind or unbind to a volatile (direct reply-to) queue"});
+}
+
 }  // namespace
 
 void ShardMessaging::declare_exchange(const Caller& caller, ExchangeSpec spec, Answer<> answer) {
@@ -19,13 +23,11 @@ void ShardMessaging::delete_exchange(const Caller& caller, std::string name, boo
   declaring_.delete_exchange(caller, std::move(name), if_unused, std::move(answer));
 }
 void ShardMessaging::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
-  if (spec.destination_is_queue && is_reply_to(spec.destination)) {
-    return answer(
-        std::unexpected(Refusal{403, "cannot bind or unbind to a volatile (direct reply-to) queue"}));
-  }
+  if (spec.destination_is_queue && is_reply_to(spec.destination)) return answer(no_binding_to_replies());
   declaring_.bind(caller, std::move(spec), std::move(answer));
 }
 void ShardMessaging::unbind(const Caller& caller, BindingSpec spec, Answer<> answer) {
+  if (spec.destination_is_queue && is_reply_to(spec.destination)) return answer(no_binding_to_replies());
   declaring_.unbind(caller, std::move(spec), std::move(answer));
 }
 void ShardMessaging::declare_queue(const Caller& caller, QueueSpec spec, Answer<QueueStatus> answer) {

@@ -33,6 +33,18 @@ struct TimestampText {
   std::string_view text;
 };
 
+// What x-delay asks of exchanges that delay; 0: nothing.
+std::int64_t delay_of(const message::BasicProperties& properties) {
+  constexpr std::int64_t delay_max_ms = UINT32_MAX;
+  if (!properties.headers) return 0;
+  const auto delay = message::integer_header(properties, "x-delay").value_or(0);
+  return delay > 0 && delay <= delay_max_ms ? delay : 0;
+}
+
+queue::Message to_message(const MessageView& from) {
+  return {from.exchange, from.routing_key, from.properties, from.body};
+}
+
 Outcome<> check_user_id(const message::BasicProperties& properties, const Identity& identity) {
   if (!properties.user_id || *properties.user_id == identity.user) return {};
   if (std::ranges::find(identity.tags, "impersonator") != identity.tags.end()) return {};
@@ -80,11 +92,8 @@ Outcome<> ShardMessaging::check_topics(const QueueClientState& client, std::stri
   return {};
 }
 
-Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest& request) {
-  auto& client = client_of(caller);
-  auto& channel = client.channel(request.channel);
-  const queue::Message message{request.message.exchange, request.message.routing_key,
-                               request.message.properties, request.message.body};
+Outcome<ShardMessaging::Checked> ShardMessaging::check_message(QueueClientState& client,
+                                                               const MessageView& message) {
   TRY(place, find_place(client, message.exchange));
   auto decoded = message::decode_properties(message.properties);
   if (!decoded) return std::unexpected(to_refusal(decoded.error()));
@@ -92,15 +101,96 @@ Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest
   if (!meta) return std::unexpected(to_refusal(meta.error()));
   if (auto read = read_more_keys(*decoded); !read) return std::unexpected(to_refusal(read.error()));
   if (client.known.checks_topics) TRY_VOID(check_topics(client, message.exchange, message.routing_key));
-  TRY_VOID(check_user_id(*decoded, caller.identity));
-  const auto origin = origin_of(client, channel, request);
-  if (place->is_default() && message.routing_key.starts_with(reply_to_prefix)) {
-    reply(message, *meta);
-    if (origin.number != 0) confirm_later(client, request.channel, channel, request.confirm, true);
-    return true;
+  TRY_VOID(check_user_id(*decoded, client.caller.identity));
+  const bool reply = place->is_default() && message.routing_key.starts_with(reply_to_prefix);
+  return Checked{place, *decoded, *meta, reply};
+}
+
+// Message interceptors. What they change stays valid until the next message.
+void ShardMessaging::intercept(Checked& checked, MessageView& message) {
+  const auto& options = set_.options();
+  const auto wants = [](Interceptor interceptor, bool there) {
+    return interceptor == Interceptor::overwrites || (interceptor == Interceptor::keeps && !there);
+  };
+  const auto has = [&](std::string_view header) {
+    return checked.properties.headers && checked.properties.headers->contains(header);
+  };
+  const auto now_ms = checked.meta.received_at_ms;
+  if (!editor_.begin(message.properties)) return;  // was decoded before
+  if (wants(options.header_timestamp, has("timestamp_in_ms"))) editor_.set_header("timestamp_in_ms", now_ms);
+  if (wants(options.header_timestamp, checked.properties.timestamp.has_value())) {
+    editor_.properties().timestamp = static_cast<std::uint64_t>(now_ms / 1000);
   }
-  const auto route = route_read(*place, message.routing_key, *decoded);
-  const auto parts = give(message, *meta, route, origin);
+  if (wants(options.header_routing_node, has("x-routed-by"))) {
+    editor_.set_header("x-routed-by", options.node_name);
+  }
+  intercepted_.clear();
+  editor_.write(intercepted_);
+  message.properties = intercepted_;
+  const auto decoded = message::decode_properties(message.properties);
+  INVARIANT(decoded, "properties that were just written: {}", decoded.error().text);
+  checked.properties = *decoded;
+}
+
+Outcome<bool> ShardMessaging::publish(const Caller& caller, const PublishRequest& published) {
+  auto& client = client_of(caller);
+  auto checked = check_message(client, published.message);
+  if (!checked) return std::unexpected(checked.error());
+  auto request = published;
+  if (intercepts_) intercept(*checked, request.message);
+  if (checked->reply) return give_reply(client, request, checked->meta);
+  const auto route = route_read(*checked->place, request.message.routing_key, checked->properties);
+  return give_routed(client, request, checked->meta, route);
+}
+
+Outcome<KeptRoute> ShardMessaging::route_message(const Caller& caller, MessageView& message) {
+  auto checked = check_message(client_of(caller), message);
+  if (!checked) return std::unexpected(checked.error());
+  if (intercepts_) intercept(*checked, message);
+  KeptRoute kept;
+  kept.reply = checked->reply;
+  if (kept.reply) return kept;
+  const auto route = route_read(*checked->place, message.routing_key, checked->properties);
+  kept.queues.assign(route.queues.begin(), route.queues.end());
+  for (const auto* place : route.holding) kept.holding.push_back(place->number);
+  for (const auto* place : route.remembering) kept.remembering.push_back(place->number);
+  return kept;
+}
+
+bool ShardMessaging::publish_routed(const Caller& caller, const PublishRequest& request,
+                                    const KeptRoute& kept) {
+  auto& client = client_of(caller);
+  const auto properties = message::decode_properties(request.message.properties);
+  INVARIANT(properties, "properties of a message that was checked: {}", properties.error().text);
+  const auto meta = meta_of(*properties);
+  INVARIANT(meta, "properties of a message that was checked: {}", meta.error().text);
+  if (kept.reply) return give_reply(client, request, *meta);
+  delay_ms_ = delay_of(*properties);
+  std::vector<Router::Place*> holding, remembering;  // those that are still there
+  for (const auto number : kept.holding) {
+    if (auto* place = broker_.router().place(number)) holding.push_back(place);
+  }
+  for (const auto number : kept.remembering) {
+    if (auto* place = broker_.router().place(number)) remembering.push_back(place);
+  }
+  return give_routed(client, request, *meta, {kept.queues, holding, remembering});
+}
+
+bool ShardMessaging::give_reply(QueueClientState& client, const PublishRequest& request,
+                                const queue::MessageMeta& meta) {
+  reply(to_message(request.message), meta);
+  if (request.confirm != 0) {
+    confirm_later(client, request.channel, client.channel(request.channel), request.confirm, true);
+  }
+  return true;
+}
+
+// False: it was mandatory, and nobody takes it.
+bool ShardMessaging::give_routed(QueueClientState& client, const PublishRequest& request,
+                                 const queue::MessageMeta& meta, const Router::Route& route) {
+  auto& channel = client.channel(request.channel);
+  const auto origin = origin_of(client, channel, request);
+  const auto parts = give(to_message(request.message), meta, route, origin);
   if (parts == 0) {
     if (!request.mandatory) metrics_.unroutable_dropped.add();
     if (request.confirm != 0) confirm_later(client, request.channel, channel, request.confirm, true);
@@ -148,12 +238,7 @@ base::Result<queue::MessageMeta> ShardMessaging::meta_of(const message::BasicPro
 
 Router::Route ShardMessaging::route_read(Router::Place& place, std::string_view key,
                                          const message::BasicProperties& properties) {
-  constexpr std::int64_t delay_max_ms = UINT32_MAX;
-  delay_ms_ = 0;
-  if (properties.headers && broker_.router().any_delays()) {
-    const auto delay = message::integer_header(properties, "x-delay").value_or(0);
-    if (delay > 0 && delay <= delay_max_ms) delay_ms_ = delay;
-  }
+  delay_ms_ = broker_.router().any_delays() ? delay_of(properties) : 0;
   const TimestampText timestamp(properties);
   const exchange::RoutingData routing{key, properties.headers.value_or(base::FieldTableView{}),
                                       properties.message_id.value_or(std::string_view{}),

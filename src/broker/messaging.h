@@ -77,6 +77,24 @@ struct MessageView {
   base::ByteView body;
 };
 
+struct Destination {
+  QueueId queue;
+  QueueType type = QueueType::classic;
+  base::ShardId owner;
+  friend bool operator==(const Destination&, const Destination&) = default;
+};
+
+// Where a message goes that passed all checks and is not given to its queues yet: what a transaction keeps.
+struct KeptRoute {
+  std::vector<Destination> queues;
+  std::vector<std::uint64_t> holding, remembering;  // exchanges of the router, by number
+  bool reply = false;                               // to a requester, by direct reply-to
+
+  std::size_t bytes() const {
+    return queues.size() * sizeof(Destination) + (holding.size() + remembering.size()) * 8;
+  }
+};
+
 struct PublishRequest {
   MessageView message;
   std::uint16_t channel = 0;
@@ -138,6 +156,9 @@ class Messaging {
   // had unsettled and deletes its exclusive queues.
   virtual void attach(const Caller& caller, QueueClient& client) = 0;
 
+  // What the caller may do has changed: consumers of queues that it may no longer read are cancelled.
+  virtual void renew(const Caller& caller) = 0;
+
   virtual void declare_exchange(const Caller& caller, ExchangeSpec spec, Answer<> answer) = 0;
   virtual void delete_exchange(const Caller& caller, std::string name, bool if_unused, Answer<> answer) = 0;
   virtual void bind(const Caller& caller, BindingSpec spec, Answer<> answer) = 0;
@@ -156,6 +177,13 @@ class Messaging {
   // Routes and hands to the queues (copies what it keeps). Returns false when the message was mandatory and
   // nothing took it: the session sends basic.return; the confirm comes all the same. Refusals: 404, 403, 406.
   virtual Outcome<bool> publish(const Caller& caller, const PublishRequest& request) = 0;
+
+  // publish() in two steps, for transactions: all checks and the route now, the queues later, whatever has
+  // become of rights, exchanges and bindings meanwhile. `message` may come back with other properties, which
+  // are valid until the next message.
+  virtual Outcome<KeptRoute> route_message(const Caller& caller, MessageView& message) = 0;
+  virtual bool publish_routed(const Caller& caller, const PublishRequest& request,
+                              const KeptRoute& route) = 0;
 
   // No delivery before the answer.
   virtual void consume(const Caller& caller, ConsumeRequest request, Answer<> answer) = 0;

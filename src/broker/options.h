@@ -22,6 +22,15 @@ constexpr auto enum_names(Durability) {
 
 namespace sluice::broker {
 
+// A message interceptor: not there, or there and (with `overwrite = true`) stronger than what a publisher
+// says.
+enum class Interceptor : std::uint8_t { off, keeps, overwrites };
+constexpr auto enum_names(Interceptor) {
+  return std::array{std::pair{std::string_view("off"), Interceptor::off},
+                    std::pair{std::string_view("false"), Interceptor::keeps},
+                    std::pair{std::string_view("true"), Interceptor::overwrites}};
+}
+
 struct BrokerOptions {
   std::string data_dir;  // not an option of this struct: the server's
 
@@ -50,6 +59,9 @@ struct BrokerOptions {
   base::ByteSize pending_bytes_max{64 << 20};
   base::ByteSize journal_file_bytes{64 << 20};
   bool metadata_sync = true;
+  Interceptor header_timestamp = Interceptor::off;
+  Interceptor header_routing_node = Interceptor::off;
+  std::string node_name = "sluice@localhost";  // not an option of this struct: the server's
 
   static constexpr auto options() {
     using B = BrokerOptions;
@@ -72,7 +84,7 @@ struct BrokerOptions {
         option("disk_free_limit.relative", &B::disk_free_relative,
                "the same as a part of the machine's memory; the larger of the two counts; 0: none"),
         option("vm_memory_high_watermark.relative", &B::memory_watermark,
-               "above this part of the machine's memory, publishers are stopped"),
+               "above this part of the machine's memory, publishers are stopped", base::Range{0, 1}),
         option("vm_memory_high_watermark.absolute", &B::memory_watermark_absolute,
                "the same in bytes, in its place; 0: the relative one counts"),
         option("total_memory_available_override_value", &B::memory_total_override,
@@ -108,6 +120,13 @@ struct BrokerOptions {
             "size of the files that hold the messages of classic and quorum queues; a file goes when none of "
             "its messages is needed",
             base::Range{1 << 16, 1 << 30}),
+        option(
+            "message_interceptors.incoming.set_header_timestamp.overwrite", &B::header_timestamp,
+            "AMQP messages get the property timestamp (s) and the header timestamp_in_ms: true in place of "
+            "what the publisher says, false where it says nothing"),
+        option("message_interceptors.incoming.set_header_routing_node.overwrite", &B::header_routing_node,
+               "AMQP messages get the header x-routed-by with this node's name: true in place of the "
+               "publisher's, false where it has none"),
         option("metadata.sync", &B::metadata_sync,
                "sync the metadata store before a declaration is answered"),
     };

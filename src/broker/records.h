@@ -24,12 +24,16 @@ struct VhostRecord {
   std::int64_t created_at_ms = 0;
   std::string default_queue_type = {};  // empty: the node's
   std::string description = {};
+  std::int64_t queues_max = -1, connections_max = -1;  // negative: no limit
   auto key() const { return std::tie(name); }
   static constexpr auto fields() {
     using R = VhostRecord;
-    return std::tuple{base::field("name", &R::name, ""), base::field("created_at_ms", &R::created_at_ms, ""),
+    return std::tuple{base::field("name", &R::name, ""),
+                      base::field("created_at_ms", &R::created_at_ms, ""),
                       base::field("default_queue_type", &R::default_queue_type, ""),
-                      base::field("description", &R::description, "")};
+                      base::field("description", &R::description, ""),
+                      base::field("queues_max", &R::queues_max, "negative: no limit"),
+                      base::field("connections_max", &R::connections_max, "negative: no limit")};
   }
 };
 

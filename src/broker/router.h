@@ -23,13 +23,6 @@
 
 namespace sluice::broker {
 
-struct Destination {
-  base::QueueId queue;
-  QueueType type = QueueType::classic;
-  base::ShardId owner;
-  friend bool operator==(const Destination&, const Destination&) = default;
-};
-
 class Router {
  public:
   class Vhost;
@@ -67,6 +60,10 @@ class Router {
 
   // The exchange of a Place::number is still there.
   bool has(std::uint64_t number) const { return by_number_.contains(number); }
+  Place* place(std::uint64_t number) const {
+    const auto found = by_number_.find(number);
+    return found == by_number_.end() ? nullptr : found->second;
+  }
   // Counts up when Places may be gone or different.
   std::uint64_t generation() const { return generation_; }
   // no exchange 'x' in vhost '/'

@@ -73,16 +73,6 @@ void ShardAdministration::clear_policy(std::string vhost, std::string kind, std:
   broker_.send_command(ClearPolicy{std::move(vhost), std::move(kind), std::move(name)}, std::move(done));
 }
 
-void ShardAdministration::add_vhost(VhostRecord vhost, Done<> done) {
-  if (vhost.name.empty()) return done(precondition("a vhost needs a name"));
-  if (!vhost.default_queue_type.empty() && !is_queue_type(vhost.default_queue_type)) {
-    return done(precondition(fmt::format("'{}' is no queue type", vhost.default_queue_type)));
-  }
-  if (broker_.catalog().vhost(vhost.name)) return done({});
-  vhost.created_at_ms = shard_.clock.wall_ms();
-  broker_.send_command(PutVhost{std::move(vhost)}, std::move(done));
-}
-
 void ShardAdministration::delete_vhost(std::string name, Done<> done) {
   broker_.send_command(
       DeleteVhost{name}, [this, name, done = std::move(done)](base::Result<> result) mutable {

@@ -31,6 +31,8 @@ class ShardAdministration final : public Administration {
   void clear_policy(std::string vhost, std::string kind, std::string name, Done<> done) override;
   void add_vhost(VhostRecord vhost, Done<> done) override;
   void delete_vhost(std::string name, Done<> done) override;
+  void set_vhost_limits(VhostLimits limits, Done<> done) override;
+  void list_vhost_limits(std::string vhost, Done<std::vector<VhostLimits>> done) override;
   void set_permissions(PermissionRecord permission, Done<> done) override;
   void set_topic_permissions(TopicPermissionRecord permission, Done<> done) override;
   void clear_topic_permissions(std::string vhost, std::string user, std::string exchange,

@@ -156,6 +156,18 @@ base::Result<> ShardBroker::open_vhost(const Identity& identity, std::string_vie
   return access_.open_vhost(identity, vhost);
 }
 
+base::Result<std::unique_ptr<Occupancy::Place>> ShardBroker::enter_vhost(const Identity& identity,
+                                                                         std::string_view vhost) {
+  const auto* record = catalog_.vhost(vhost);
+  const auto limit = record ? record->connections_max : -1;
+  auto place = set_.occupancy().enter(vhost, limit);
+  if (place) return place;
+  return base::fail(
+      base::Errc::vhost_access_refused,
+      fmt::format("access to vhost '{}' refused for user '{}': connection limit ({}) is reached", vhost,
+                  identity.user, limit));
+}
+
 base::Result<> ShardBroker::check(const Identity& identity, std::string_view vhost, Permission permission,
                                   std::string_view resource) const {
   return access_.check(identity, vhost, permission, resource);

@@ -44,6 +44,8 @@ class ShardBroker final : public Broker, public StreamConsumer::Host {
   void remove_client(ClientId client) override;
   base::Result<Identity> authenticate(const Credentials& credentials) override;
   base::Result<> open_vhost(const Identity& identity, std::string_view vhost) override;
+  base::Result<std::unique_ptr<Occupancy::Place>> enter_vhost(const Identity& identity,
+                                                              std::string_view vhost) override;
   const AccessControl& access() const { return access_; }
   base::Result<> check(const Identity& identity, std::string_view vhost, Permission permission,
                        std::string_view resource) const override;

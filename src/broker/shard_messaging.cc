@@ -31,7 +31,9 @@ ShardMessaging::ShardMessaging(base::Shard& shard, ShardSet& set, ShardBroker& b
       retained_(shard, *this, broker.stream_owner()),
       streams_(shard, broker, *this),
       peers_(set.shard_count()),
-      targets_(set.shard_count()) {
+      targets_(set.shard_count()),
+      intercepts_(set.options().header_timestamp != Interceptor::off ||
+                  set.options().header_routing_node != Interceptor::off) {
   if (shard.id == base::ShardId{0}) schedule_ = std::make_unique<Schedule>(shard, set.store(), *this);
 }
 
@@ -135,6 +137,7 @@ void ShardMessaging::on_turn_end() {
   }
   for (const auto id : std::exchange(timed_out_, {})) tell_timed_out(id);
   for (const auto id : std::exchange(lost_, {})) tell_lost(id);
+  for (const auto id : std::exchange(revoked_, {})) tell_revoked(id);
   tell_confirms();
   if (alarms_changed_) tell_alarms();
   if (flow_changed_) tell_flow();
@@ -297,6 +300,39 @@ void ShardMessaging::tell_lost(SourceId id) {
   const auto tag = source->tag;
   close_source(*source);
   if (tell) events.on_consumer_cancelled(channel, tag);
+}
+
+void ShardMessaging::renew(const Caller& caller) {
+  auto& client = client_of(caller);
+  client.caller = caller;
+  client.known = {};
+  std::unordered_map<base::QueueId, const QueueRecord*> queues;  // made when there is something to look for
+  for (const auto& [number, channel] : client.channels) {
+    for (const auto* source : channel.sources) {
+      if (source->kind != Source::Kind::consumer || source->cancelled) continue;
+      if (queues.empty()) {
+        broker_.catalog().for_each_queue(
+            [&](const QueueRecord& queue) { queues.emplace(base::QueueId{queue.log_id}, &queue); });
+      }
+      const auto queue = queues.find(source->queue);
+      if (queue == queues.end()) continue;
+      if (!broker_.check(caller.identity, caller.vhost, Permission::read, queue->second->name)) {
+        revoked_.push_back(source->id);
+      }
+    }
+  }
+  if (!revoked_.empty()) wake();
+}
+
+// What it holds it may still settle.
+void ShardMessaging::tell_revoked(SourceId id) {
+  const auto* source = clients_.source(id);
+  if (!source || source->cancelled || source->asking > 0) return;
+  auto& client = *source->client;
+  const auto channel = source->channel;
+  const auto tag = source->tag;
+  cancel(client.caller, channel, tag, [](const Outcome<>&) {});
+  client.events->on_consumer_cancelled(channel, tag);
 }
 
 // The queue has taken its messages back already.

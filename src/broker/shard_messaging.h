@@ -55,6 +55,7 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
 
   // -- Messaging
   void attach(const Caller& caller, QueueClient& client) override;
+  void renew(const Caller& caller) override;
   void declare_exchange(const Caller& caller, ExchangeSpec spec, Answer<> answer) override;
   void delete_exchange(const Caller& caller, std::string name, bool if_unused, Answer<> answer) override;
   void bind(const Caller& caller, BindingSpec spec, Answer<> answer) override;
@@ -66,6 +67,8 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   std::optional<base::ShardId> home_of(const Caller& caller, std::string_view exchange,
                                        std::string_view routing_key) override;
   Outcome<bool> publish(const Caller& caller, const PublishRequest& request) override;
+  Outcome<KeptRoute> route_message(const Caller& caller, MessageView& message) override;
+  bool publish_routed(const Caller& caller, const PublishRequest& request, const KeptRoute& route) override;
   void consume(const Caller& caller, ConsumeRequest request, Answer<> answer) override;
   std::string open_reply_to(const Caller& caller, std::uint16_t channel, std::string_view tag) override;
   void cancel(const Caller& caller, std::uint16_t channel, std::string_view tag, Answer<> answer) override;
@@ -175,11 +178,24 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   void tell_confirms();
   void tell_lost(SourceId id);
   void tell_timed_out(SourceId id);
+  void tell_revoked(SourceId id);
   bool flow_of(const QueueClientState& client) const;
   void tell_flow();
   void tell_alarms();
 
   Outcome<Router::Place*> find_place(QueueClientState& client, std::string_view exchange);
+  struct Checked {
+    Router::Place* place = nullptr;
+    message::BasicProperties properties;
+    queue::MessageMeta meta;
+    bool reply = false;
+  };
+  // All that is asked of a message before it is routed, in RabbitMQ's order.
+  Outcome<Checked> check_message(QueueClientState& client, const MessageView& message);
+  void intercept(Checked& checked, MessageView& message);
+  bool give_routed(QueueClientState& client, const PublishRequest& request, const queue::MessageMeta& meta,
+                   const Router::Route& route);
+  bool give_reply(QueueClientState& client, const PublishRequest& request, const queue::MessageMeta& meta);
   queue::PublishOrigin origin_of(const QueueClientState& client, const ChannelState& channel,
                                  const PublishRequest& request) const;
   // The keys of CC and BCC, into more_keys_.
@@ -253,13 +269,15 @@ class ShardMessaging final : public Messaging, public WorkOwner::Host, public Am
   std::vector<queue::Confirm> internal_confirms_;
   std::vector<base::QueueId> unused_;
   std::vector<std::pair<std::uint64_t, std::uint16_t>> channels_parked_;
-  std::vector<SourceId> timed_out_, lost_;
+  std::vector<SourceId> timed_out_, lost_, revoked_;
   std::vector<std::uint64_t> confirms_;              // scratch
   std::vector<std::vector<base::QueueId>> targets_;  // of the message being published, by shard; scratch
   std::vector<std::string_view> more_keys_;          // scratch
   std::int64_t delay_ms_ = 0;                        // of the message routed last; 0: none
   message::PropertiesEditor editor_;
-  base::ByteBuffer edited_;  // properties as a consumer gets them
+  base::ByteBuffer edited_;       // properties as a consumer gets them
+  base::ByteBuffer intercepted_;  // properties as message interceptors have them
+  bool intercepts_;
   std::uint8_t alarms_ = 0;  // bits as QueueClientState::alarms
   bool flow_changed_ = false, alarms_changed_ = false;
 };

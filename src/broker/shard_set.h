@@ -23,6 +23,7 @@
 #include "broker/memory_alarm.h"
 #include "broker/messaging_metrics.h"
 #include "broker/metrics.h"
+#include "broker/occupancy.h"
 #include "broker/options.h"
 #include "log/metrics.h"
 #include "queue/metrics.h"
@@ -54,6 +55,7 @@ class ShardSet {
   const BrokerOptions& options() const { return options_; }
   std::uint32_t shard_count() const { return static_cast<std::uint32_t>(parts_.size()); }
   storage::MetadataStore& store() { return *store_; }
+  Occupancy& occupancy() { return occupancy_; }
   std::string log_directory(base::LogId log) const;
   std::string journal_directory(base::ShardId shard) const;
   // A log belongs to one shard for as long as the shard count stays.
@@ -74,6 +76,7 @@ class ShardSet {
   std::unique_ptr<storage::MetadataStore> release_store() { return std::move(store_); }
 
  private:
+  Occupancy occupancy_;
   struct Part {
     ShardBroker* broker = nullptr;
     std::unique_ptr<BrokerMetrics> metrics = std::make_unique<BrokerMetrics>();

@@ -79,6 +79,9 @@ class Commands {
   void on(const AddVhost::Request& request, Rows<NoRow> done);
   void on(const DeleteVhost::Request& request, Rows<NoRow> done);
   void on(const ListVhosts::Request& request, Rows<broker::VhostRow> done);
+  void on(const SetVhostLimits::Request& request, Rows<NoRow> done);
+  void on(const ClearVhostLimits::Request& request, Rows<NoRow> done);
+  void on(const ListVhostLimits::Request& request, Rows<TextRow> done);
   void on(const SetPermissions::Request& request, Rows<NoRow> done);
   void on(const SetTopicPermissions::Request& request, Rows<NoRow> done);
   void on(const ClearTopicPermissions::Request& request, Rows<NoRow> done);

@@ -63,18 +63,14 @@ struct Status {
   using Row = StatusRow;
 };
 
-struct Ping {
+struct Ping : Saying {
   static constexpr std::string_view name = "ping", doc = "Succeeds when the server answers";
-  static constexpr Shape shape = Shape::text;
   struct Request : NoRequest {};
-  using Row = TextRow;
 };
 
-struct Version {
+struct Version : Saying {
   static constexpr std::string_view name = "version", doc = "Shows the version of the running server";
-  static constexpr Shape shape = Shape::text;
   struct Request : NoRequest {};
-  using Row = TextRow;
 };
 
 struct SettingRow {
@@ -87,19 +83,15 @@ struct SettingRow {
                       base::field("source", &R::source, "where the value comes from", Shown{})};
   }
 };
-struct Environment {
+struct Environment : Listing<SettingRow> {
   static constexpr std::string_view name = "environment",
                                     doc = "Shows every option, its value and its source";
-  static constexpr Shape shape = Shape::list;
   struct Request : NoRequest {};
-  using Row = SettingRow;
 };
 
-struct ListStreams {
+struct ListStreams : Listing<broker::StreamRow> {
   static constexpr std::string_view name = "list_streams", doc = "Lists the streams of a virtual host";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::StreamRow;
 };
 
 struct StreamStatusRow {
@@ -125,11 +117,9 @@ struct StreamStatusRow {
                       field("state", &R::state, "running, or down and why", Shown{})};
   }
 };
-struct StreamStatus {
+struct StreamStatus : Listing<StreamStatusRow> {
   static constexpr std::string_view name = "stream_status", doc = "Shows the state of a stream's replicas";
-  static constexpr Shape shape = Shape::list;
   struct Request : StreamRequest {};
-  using Row = StreamStatusRow;
 };
 
 template <class R>
@@ -145,9 +135,8 @@ constexpr auto stream_settings_fields() {
       field("durability", &R::durability, "written or synced")};
 }
 
-struct AddStream {
+struct AddStream : Deed {
   static constexpr std::string_view name = "add_stream", doc = "Creates a stream";
-  static constexpr Shape shape = Shape::none;
   struct Request : StreamSettings {
     std::string stream;
     std::string vhost = "/";
@@ -158,20 +147,16 @@ struct AddStream {
           stream_settings_fields<StreamSettings>());
     }
   };
-  using Row = NoRow;
 };
 
-struct DeleteStream {
+struct DeleteStream : Deed {
   static constexpr std::string_view name = "delete_stream", doc = "Deletes a stream with everything in it";
-  static constexpr Shape shape = Shape::none;
   struct Request : StreamRequest {};
-  using Row = NoRow;
 };
 
-struct AddSuperStream {
+struct AddSuperStream : Deed {
   static constexpr std::string_view name = "add_super_stream",
                                     doc = "Creates a super stream: partitions behind one name";
-  static constexpr Shape shape = Shape::none;
   struct Request : StreamSettings {
     std::string super_stream;
     std::uint32_t partitions = 0;
@@ -188,13 +173,11 @@ struct AddSuperStream {
           stream_settings_fields<StreamSettings>());
     }
   };
-  using Row = NoRow;
 };
 
-struct DeleteSuperStream {
+struct DeleteSuperStream : Deed {
   static constexpr std::string_view name = "delete_super_stream",
                                     doc = "Deletes a super stream and all its partitions";
-  static constexpr Shape shape = Shape::none;
   struct Request {
     std::string super_stream;
     std::string vhost = "/";
@@ -204,46 +187,34 @@ struct DeleteSuperStream {
           base::field("vhost", &Request::vhost, "virtual host")};
     }
   };
-  using Row = NoRow;
 };
 
-struct ListStreamConnections {
+struct ListStreamConnections : Listing<broker::ConnectionRow> {
   static constexpr std::string_view name = "list_stream_connections", doc = "Lists the stream connections";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::ConnectionRow;
 };
-struct ListStreamPublishers {
+struct ListStreamPublishers : Listing<broker::PublisherRow> {
   static constexpr std::string_view name = "list_stream_publishers", doc = "Lists the publishers of streams";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::PublisherRow;
 };
-struct ListStreamConsumers {
+struct ListStreamConsumers : Listing<broker::ConsumerRow> {
   static constexpr std::string_view name = "list_stream_consumers", doc = "Lists the consumers of streams";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::ConsumerRow;
 };
-struct ListStreamConsumerGroups {
+struct ListStreamConsumerGroups : Listing<broker::GroupRow> {
   static constexpr std::string_view name = "list_stream_consumer_groups",
                                     doc = "Lists the groups of single active consumers";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::GroupRow;
 };
-struct ListStreamGroupConsumers {
+struct ListStreamGroupConsumers : Listing<broker::GroupMemberRow> {
   static constexpr std::string_view name = "list_stream_group_consumers",
                                     doc = "Lists the consumers of a group";
-  static constexpr Shape shape = Shape::list;
   struct Request : ReferenceRequest {};
-  using Row = broker::GroupMemberRow;
 };
 
-struct ListStreamTracking {
+struct ListStreamTracking : Listing<broker::TrackingRow> {
   static constexpr std::string_view name = "list_stream_tracking",
                                     doc = "Lists stored offsets and publishing ids of a stream";
-  static constexpr Shape shape = Shape::list;
   struct Request {
     std::string stream;
     std::string vhost = "/";
@@ -257,14 +228,11 @@ struct ListStreamTracking {
                         field("writer", &Request::writer, "only publishing ids of publishers")};
     }
   };
-  using Row = broker::TrackingRow;
 };
 
-struct ResetOffset {
+struct ResetOffset : Deed {
   static constexpr std::string_view name = "reset_offset", doc = "Sets a stored offset to 0";
-  static constexpr Shape shape = Shape::none;
   struct Request : ReferenceRequest {};
-  using Row = NoRow;
 };
 
 template <class... E>
@@ -276,10 +244,10 @@ using Endpoints =
                  ResetOffset, ListQueues, ListExchanges, ListBindings, ListConsumers, ListConnections,
                  ListChannels, PurgeQueue, RewindQueue, DeleteQueue, CloseConnection, SetPolicy, ListPolicies,
                  ClearPolicy, SetOperatorPolicy, ListOperatorPolicies, ClearOperatorPolicy, AddVhost,
-                 DeleteVhost, ListVhosts, SetPermissions, SetTopicPermissions, ClearTopicPermissions,
-                 ListTopicPermissions, ListUsers, ListPermissions, CloseAllConnections,
-                 CloseAllUserConnections, ListDelayedMessages, CancelDelayedMessage, SetMemoryWatermark,
-                 SetDiskFreeLimit>;
+                 DeleteVhost, ListVhosts, SetVhostLimits, ClearVhostLimits, ListVhostLimits, SetPermissions,
+                 SetTopicPermissions, ClearTopicPermissions, ListTopicPermissions, ListUsers, ListPermissions,
+                 CloseAllConnections, CloseAllUserConnections, ListDelayedMessages, CancelDelayedMessage,
+                 SetMemoryWatermark, SetDiskFreeLimit>;
 
 template <class F, class... E>
 void for_each_endpoint(EndpointList<E...>, F&& f) {

@@ -46,11 +46,10 @@ struct Description<broker::PermissionRecord> {
   }
 };
 
-struct ListDelayedMessages {
+struct ListDelayedMessages : Listing<broker::ScheduledRow> {
   static constexpr std::string_view name = "list_delayed_messages",
                                     doc = "Lists messages that x-delayed-message exchanges hold back",
                                     intro = "Listing delayed messages for vhost {vhost} ...";
-  static constexpr Shape shape = Shape::list;
   struct Request {
     std::string vhost = "/";
     std::int64_t limit = 1000;
@@ -59,13 +58,11 @@ struct ListDelayedMessages {
                         base::field("limit", &Request::limit, "how many at most, the next due first (1000)")};
     }
   };
-  using Row = broker::ScheduledRow;
 };
-struct CancelDelayedMessage {
+struct CancelDelayedMessage : Deed {
   static constexpr std::string_view name = "cancel_delayed_message",
                                     doc = "Drops a delayed message before it is delivered",
                                     intro = "Cancelling delayed message {id} in vhost '{vhost}' ...";
-  static constexpr Shape shape = Shape::none;
   struct Request {
     std::string id;
     std::string vhost = "/";
@@ -74,15 +71,13 @@ struct CancelDelayedMessage {
                         base::field("vhost", &Request::vhost, "virtual host")};
     }
   };
-  using Row = NoRow;
 };
 
-struct SetMemoryWatermark {
+struct SetMemoryWatermark : Deed {
   static constexpr std::string_view
       name = "set_vm_memory_high_watermark",
       doc = "Sets above how much memory publishers are stopped, until the next start",
       intro = "Setting memory threshold to {limit} {value}...";
-  static constexpr Shape shape = Shape::none;
   struct Request {
     std::string limit, value;
     static constexpr auto fields() {
@@ -93,14 +88,12 @@ struct SetMemoryWatermark {
           field("value", &Request::value, "after absolute: a size such as 2GB", Positional{}, Optional{})};
     }
   };
-  using Row = NoRow;
 };
-struct SetDiskFreeLimit {
+struct SetDiskFreeLimit : Deed {
   static constexpr std::string_view
       name = "set_disk_free_limit",
       doc = "Sets below how much free disk publishers are stopped, until the next start",
       intro = "Setting disk free limit to {limit} {value}...";
-  static constexpr Shape shape = Shape::none;
   struct Request {
     std::string limit, value;
     static constexpr auto fields() {
@@ -111,14 +104,12 @@ struct SetDiskFreeLimit {
                 Optional{})};
     }
   };
-  using Row = NoRow;
 };
 
-struct CloseAllConnections {
+struct CloseAllConnections : Saying {
   static constexpr std::string_view name = "close_all_connections",
                                     doc = "Closes the connections of all clients, or of a vhost's",
                                     intro = "Closing all connections, reason: {reason}...";
-  static constexpr Shape shape = Shape::text;
   struct Request {
     std::string reason, vhost;
     static constexpr auto fields() {
@@ -126,13 +117,11 @@ struct CloseAllConnections {
                         base::field("vhost", &Request::vhost, "only those of this virtual host")};
     }
   };
-  using Row = TextRow;
 };
-struct CloseAllUserConnections {
+struct CloseAllUserConnections : Saying {
   static constexpr std::string_view name = "close_all_user_connections",
                                     doc = "Closes all connections of a user",
                                     intro = "Closing connections of user {username}, reason: {reason}...";
-  static constexpr Shape shape = Shape::text;
   struct Request {
     std::string username, reason;
     static constexpr auto fields() {
@@ -140,22 +129,17 @@ struct CloseAllUserConnections {
                         base::field("reason", &Request::reason, "what the clients are told", Positional{})};
     }
   };
-  using Row = TextRow;
 };
 
-struct ListUsers {
+struct ListUsers : Listing<broker::UserRow> {
   static constexpr std::string_view name = "list_users", doc = "Lists users and their tags",
                                     intro = "Listing users ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : NoRequest {};
-  using Row = broker::UserRow;
 };
-struct ListPermissions {
+struct ListPermissions : Listing<broker::PermissionRecord> {
   static constexpr std::string_view name = "list_permissions", doc = "Lists the permissions of a vhost",
                                     intro = "Listing permissions for vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::PermissionRecord;
 };
 
 }  // namespace sluice::http

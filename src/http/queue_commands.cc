@@ -20,6 +20,33 @@ Rows<From> renamed(Rows<To> done) {
   };
 }
 
+constexpr std::string_view queues_key = "max-queues", connections_key = "max-connections";
+
+base::Result<broker::VhostLimits> parse_limits(std::string vhost, const boost::json::object& definition) {
+  broker::VhostLimits limits{std::move(vhost)};
+  for (const auto& each : definition) {
+    const std::string_view key = each.key();
+    if (key != queues_key && key != connections_key) {
+      return base::fail(base::Errc::malformed,
+                        fmt::format("Validation failed\n\nUnrecognised terms: {} in limits", key));
+    }
+    if (!each.value().is_int64()) {
+      return base::fail(base::Errc::malformed,
+                        fmt::format("Validation failed\n\n{} should be a number, actually was {}", key,
+                                    boost::json::serialize(each.value())));
+    }
+    (key == queues_key ? limits.queues : limits.connections) = each.value().get_int64();
+  }
+  return limits;
+}
+
+std::string limits_text(const broker::VhostLimits& limits) {
+  boost::json::object text;
+  if (limits.connections >= 0) text[connections_key] = limits.connections;
+  if (limits.queues >= 0) text[queues_key] = limits.queues;
+  return boost::json::serialize(text);
+}
+
 }  // namespace
 
 void Commands::on(const ListQueues::Request& request, Rows<ListedQueue> done) {
@@ -134,6 +161,35 @@ void Commands::on(const DeleteVhost::Request& request, Rows<NoRow> done) {
 }
 void Commands::on(const ListVhosts::Request&, Rows<broker::VhostRow> done) {
   broker_.administration()->list_vhosts(std::move(done));
+}
+void Commands::on(const SetVhostLimits::Request& request, Rows<NoRow> done) {
+  boost::system::error_code error;
+  const auto definition = boost::json::parse(request.definition, error);
+  if (error || !definition.is_object()) {
+    return done(base::fail(base::Errc::malformed,
+                           fmt::format("JSON decoding error. Reason: {}",
+                                       error ? error.message() : std::string("it is no object"))));
+  }
+  auto limits = parse_limits(request.vhost, definition.get_object());
+  if (!limits) return done(std::unexpected(limits.error()));
+  broker_.administration()->set_vhost_limits(std::move(*limits), no_rows<void>(std::move(done)));
+}
+void Commands::on(const ClearVhostLimits::Request& request, Rows<NoRow> done) {
+  broker_.administration()->set_vhost_limits({request.vhost}, no_rows<void>(std::move(done)));
+}
+void Commands::on(const ListVhostLimits::Request& request, Rows<TextRow> done) {
+  broker_.administration()->list_vhost_limits(
+      request.global ? std::string() : request.vhost,
+      [global = request.global,
+       done = std::move(done)](base::Result<std::vector<broker::VhostLimits>> rows) mutable {
+        if (!rows) return done(std::unexpected(std::move(rows).error()));
+        TextRow said;
+        if (global && !rows->empty()) said.text = "vhost\tlimits";
+        for (const auto& row : *rows) {
+          said.text += global ? "\n" + row.vhost + "\t" + limits_text(row) : limits_text(row);
+        }
+        done(std::vector{std::move(said)});
+      });
 }
 void Commands::on(const SetPermissions::Request& request, Rows<NoRow> done) {
   broker_.administration()->set_permissions(

@@ -10,12 +10,11 @@
 
 namespace sluice::http {
 
-struct ListQueues {
+struct ListQueues : Listing<ListedQueue> {
   static constexpr std::string_view
       name = "list_queues",
       doc = "Lists queues and their properties",
       intro = "Timeout: {timeout} seconds ...\nListing queues for vhost {vhost} ...";
-  static constexpr Shape shape = Shape::list;
   struct Request {
     std::string vhost = "/";
     bool online = false, offline = false, local = false;
@@ -27,65 +26,43 @@ struct ListQueues {
                         field("local", &Request::local, "only those of this node: all")};
     }
   };
-  using Row = ListedQueue;
 };
-struct ListExchanges {
+struct ListExchanges : Listing<broker::ExchangeRow> {
   static constexpr std::string_view name = "list_exchanges", doc = "Lists exchanges",
                                     intro = "Listing exchanges for vhost {vhost} ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::ExchangeRow;
 };
-struct ListBindings {
+struct ListBindings : Listing<broker::BindingRow> {
   static constexpr std::string_view name = "list_bindings", doc = "Lists all bindings of a vhost",
                                     intro = "Listing bindings for vhost {vhost}...";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::BindingRow;
 };
-struct ListConsumers {
+struct ListConsumers : Listing<broker::QueueConsumerRow> {
   static constexpr std::string_view name = "list_consumers", doc = "Lists the consumers of queues",
                                     intro = "Listing consumers in vhost {vhost} ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = broker::QueueConsumerRow;
 };
-struct ListConnections {
+struct ListConnections : Listing<AnyConnectionRow> {
   static constexpr std::string_view name = "list_connections", doc = "Lists connections of all protocols",
                                     intro = "Listing connections ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : NoRequest {};
-  using Row = AnyConnectionRow;
 };
-struct ListChannels {
+struct ListChannels : Listing<NamedChannelRow> {
   static constexpr std::string_view name = "list_channels", doc = "Lists the channels of AMQP connections",
                                     intro = "Listing channels ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : NoRequest {};
-  using Row = NamedChannelRow;
 };
 
-struct QueueRequest {
-  std::string queue;
-  std::string vhost = "/";
-  static constexpr auto fields() {
-    return std::tuple{base::field("queue", &QueueRequest::queue, "name of the queue", Positional{}),
-                      base::field("vhost", &QueueRequest::vhost, "virtual host")};
-  }
-};
-struct PurgeQueue {
+struct PurgeQueue : Deed {
   static constexpr std::string_view name = "purge_queue", doc = "Removes all ready messages of a queue",
                                     intro = "Purging queue '{queue}' in vhost '{vhost}' ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request : QueueRequest {};
-  using Row = NoRow;
 };
-struct RewindQueue {
+struct RewindQueue : Deed {
   static constexpr std::string_view name = "rewind_queue",
                                     doc = "Makes settled messages of a queue with x-retain ready again",
                                     intro = "Rewinding queue '{queue}' in vhost '{vhost}' ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request {
     std::string queue;
@@ -100,13 +77,11 @@ struct RewindQueue {
           field("timestamp", &Request::timestamp, "seconds since 1970; -1: from the oldest kept")};
     }
   };
-  using Row = NoRow;
 };
-struct DeleteQueue {
+struct DeleteQueue : Saying {
   static constexpr std::string_view
       name = "delete_queue",
       doc = "Deletes a queue", intro = "Deleting queue '{queue}' on vhost '{vhost}'{if_empty}{if_unused} ...";
-  static constexpr Shape shape = Shape::text;
   static constexpr int refused = 64;
   struct Request {
     std::string queue;
@@ -120,12 +95,10 @@ struct DeleteQueue {
                         field("if_unused", &Request::if_unused, "only when it has no consumers")};
     }
   };
-  using Row = TextRow;
 };
-struct CloseConnection {
+struct CloseConnection : Deed {
   static constexpr std::string_view name = "close_connection", doc = "Closes a client's connection",
                                     intro = "Closing connection {pid}, reason: {reason}...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request {
     std::string pid, reason;
@@ -134,7 +107,6 @@ struct CloseConnection {
                         base::field("reason", &Request::reason, "what the client is told", Positional{})};
     }
   };
-  using Row = NoRow;
 };
 
 struct PolicyRequest {
@@ -161,65 +133,52 @@ struct NamedRequest {
                       base::field("vhost", &NamedRequest::vhost, "virtual host")};
   }
 };
-struct SetPolicy {
+struct SetPolicy : Deed {
   static constexpr std::string_view
       name = "set_policy",
       doc = "Sets a policy",
       intro =
           "Setting policy \"{name}\" for pattern \"{pattern}\" to \"{definition}\" with priority "
           "\"{priority}\" for vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request : PolicyRequest {};
-  using Row = NoRow;
 };
-struct ListPolicies {
+struct ListPolicies : Listing<PolicyRow> {
   static constexpr std::string_view name = "list_policies", doc = "Lists policies",
                                     intro = "Listing policies for vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = PolicyRow;
 };
-struct ClearPolicy {
+struct ClearPolicy : Deed {
   static constexpr std::string_view name = "clear_policy", doc = "Removes a policy",
                                     intro = "Clearing policy \"{name}\" on vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request : NamedRequest {};
-  using Row = NoRow;
 };
-struct SetOperatorPolicy {
+struct SetOperatorPolicy : Deed {
   static constexpr std::string_view
       name = "set_operator_policy",
       doc = "Sets an operator policy, which limits what users' policies say",
       intro =
           "Setting operator policy override \"{name}\" for pattern \"{pattern}\" to \"{definition}\" "
           "with priority \"{priority}\" for vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request : PolicyRequest {};
-  using Row = NoRow;
 };
-struct ListOperatorPolicies {
+struct ListOperatorPolicies : Listing<PolicyRow> {
   static constexpr std::string_view name = "list_operator_policies", doc = "Lists operator policies",
                                     intro = "Listing operator policy overrides for vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : VhostRequest {};
-  using Row = PolicyRow;
 };
-struct ClearOperatorPolicy {
+struct ClearOperatorPolicy : Deed {
   static constexpr std::string_view name = "clear_operator_policy", doc = "Removes an operator policy",
                                     intro = "Clearing operator policy \"{name}\" on vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request : NamedRequest {};
-  using Row = NoRow;
 };
 
-struct AddVhost {
+struct AddVhost : Deed {
   static constexpr std::string_view name = "add_vhost", doc = "Creates a virtual host",
                                     intro = "Adding vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   struct Request {
     std::string vhost, description, default_queue_type;
     static constexpr auto fields() {
@@ -230,32 +189,62 @@ struct AddVhost {
                               "of queues that do not say: classic, quorum or stream")};
     }
   };
-  using Row = NoRow;
 };
-struct DeleteVhost {
+struct DeleteVhost : Deed {
   static constexpr std::string_view name = "delete_vhost", doc = "Deletes a virtual host and all in it",
                                     intro = "Deleting vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   struct Request {
     std::string vhost;
     static constexpr auto fields() {
       return std::tuple{base::field("vhost", &Request::vhost, "its name", Positional{})};
     }
   };
-  using Row = NoRow;
 };
-struct ListVhosts {
+struct ListVhosts : Listing<broker::VhostRow> {
   static constexpr std::string_view name = "list_vhosts", doc = "Lists virtual hosts",
                                     intro = "Listing vhosts ...";
-  static constexpr Shape shape = Shape::list;
   struct Request : NoRequest {};
-  using Row = broker::VhostRow;
 };
-struct SetPermissions {
+struct SetVhostLimits : Deed {
+  static constexpr std::string_view name = "set_vhost_limits",
+                                    doc = "Limits how much a vhost may have, in place of the limits before",
+                                    intro =
+                                        "Setting vhost limits to \"{definition}\" for vhost \"{vhost}\" ...";
+  static constexpr int refused = 69;
+  struct Request {
+    std::string definition;
+    std::string vhost = "/";
+    static constexpr auto fields() {
+      return std::tuple{
+          base::field("definition", &Request::definition,
+                      "JSON object with max-queues and max-connections; negative: no limit", Positional{}),
+          base::field("vhost", &Request::vhost, "virtual host")};
+    }
+  };
+};
+struct ClearVhostLimits : Deed {
+  static constexpr std::string_view name = "clear_vhost_limits", doc = "Removes the limits of a vhost",
+                                    intro = "Clearing vhost \"{vhost}\" limits ...";
+  static constexpr int refused = 69;
+  struct Request : VhostRequest {};
+};
+struct ListVhostLimits : Saying {
+  static constexpr std::string_view name = "list_vhost_limits",
+                                    doc = "Shows the limits of a vhost, or of all that have some",
+                                    intro = "Listing limits for vhost \"{vhost}\" ...";
+  struct Request {
+    std::string vhost = "/";
+    bool global = false;
+    static constexpr auto fields() {
+      return std::tuple{base::field("vhost", &Request::vhost, "virtual host"),
+                        base::field("global", &Request::global, "of all vhosts, as a table")};
+    }
+  };
+};
+struct SetPermissions : Deed {
   static constexpr std::string_view name = "set_permissions", doc = "Sets what a user may do in a vhost",
                                     intro =
                                         "Setting permissions for user \"{user}\" in vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request {
     std::string user, configure, write, read;
@@ -271,15 +260,13 @@ struct SetPermissions {
           field("vhost", &Request::vhost, "virtual host")};
     }
   };
-  using Row = NoRow;
 };
-struct SetTopicPermissions {
+struct SetTopicPermissions : Deed {
   static constexpr std::string_view name = "set_topic_permissions",
                                     doc = "Sets what a user may publish to and bind from a topic exchange",
                                     intro =
                                         "Setting topic permissions on \"{exchange}\" for user \"{user}\" in "
                                         "vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request {
     std::string user, exchange, write, read;
@@ -296,15 +283,13 @@ struct SetTopicPermissions {
           field("vhost", &Request::vhost, "virtual host")};
     }
   };
-  using Row = NoRow;
 };
-struct ClearTopicPermissions {
+struct ClearTopicPermissions : Deed {
   static constexpr std::string_view name = "clear_topic_permissions",
                                     doc = "Removes a user's restrictions on one topic exchange or on all",
                                     intro =
                                         "Clearing topic permissions for user \"{user}\" in vhost "
                                         "\"{vhost}\" ...";
-  static constexpr Shape shape = Shape::none;
   static constexpr int refused = 69;
   struct Request {
     std::string user, exchange;
@@ -316,20 +301,12 @@ struct ClearTopicPermissions {
                         field("vhost", &Request::vhost, "virtual host")};
     }
   };
-  using Row = NoRow;
 };
-struct ListTopicPermissions {
+struct ListTopicPermissions : Listing<broker::TopicPermissionRecord> {
   static constexpr std::string_view name = "list_topic_permissions",
                                     doc = "Lists the topic permissions of a virtual host",
                                     intro = "Listing topic permissions for vhost \"{vhost}\" ...";
-  static constexpr Shape shape = Shape::list;
-  struct Request {
-    std::string vhost = "/";
-    static constexpr auto fields() {
-      return std::tuple{base::field("vhost", &Request::vhost, "virtual host")};
-    }
-  };
-  using Row = broker::TopicPermissionRecord;
+  struct Request : VhostRequest {};
 };
 
 }  // namespace sluice::http

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the requests of endpoints.h and queue_endpoints.h are made of.
+// What commands and their requests are made of (endpoints.h, queue_endpoints.h, node_endpoints.h).
 #pragma once
 
 #include <string>
@@ -26,10 +26,33 @@ struct TextRow {
 struct NoRow {
   static constexpr auto fields() { return std::tuple<>{}; }
 };
+// What a command is declared from, by what it answers.
+struct Deed {
+  static constexpr Shape shape = Shape::none;
+  using Row = NoRow;
+};
+struct Saying {
+  static constexpr Shape shape = Shape::text;
+  using Row = TextRow;
+};
+template <class R>
+struct Listing {
+  static constexpr Shape shape = Shape::list;
+  using Row = R;
+};
+
 struct VhostRequest {
   std::string vhost = "/";
   static constexpr auto fields() {
     return std::tuple{base::field("vhost", &VhostRequest::vhost, "virtual host")};
+  }
+};
+struct QueueRequest {
+  std::string queue;
+  std::string vhost = "/";
+  static constexpr auto fields() {
+    return std::tuple{base::field("queue", &QueueRequest::queue, "name of the queue", Positional{}),
+                      base::field("vhost", &QueueRequest::vhost, "virtual host")};
   }
 };
 struct StreamRequest {

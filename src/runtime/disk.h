@@ -3,14 +3,14 @@
 // Stateless: one instance serves all shards and their background workers.
 #pragma once
 
-#include "base/file_recycling.h"
 #include "base/ports.h"
 
 namespace sluice::runtime {
 
-class RealDisk final : public base::Disk, public base::RecyclingDisk {
+class RealDisk final : public base::Disk {
  public:
   base::Result<std::shared_ptr<base::File>> open(const std::string& path, Mode mode) override;
+  bool can_open_over() const override { return true; }
   base::Result<std::shared_ptr<base::File>> open_over(const std::string& path) override;
   base::Result<> create_directories(const std::string& path) override;
   base::Result<std::vector<std::string>> list(const std::string& directory) const override;

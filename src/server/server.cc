@@ -75,6 +75,7 @@ http::NodeUsage Server::usage() {
 
 base::Result<> Server::open_brokers() {
   broker::BrokerOptions options = config_.broker;
+  options.node_name = node_.name;
   options.data_dir = node_.data_dir;
   runtime_->register_metrics(registry_);
   TRY(set, broker::ShardSet::open(options, runtime_->shard_count(), &registry_));

@@ -131,6 +131,20 @@ class Frames(HostileCase):
         connection.send_frame(BODY, 1, b"ab")
         connection.call(1, "basic.qos", prefetch_count=1)
 
+    def test_heartbeats_that_carry_something_or_come_on_a_channel(self):
+        for channel, payload, code in ((0, b"beat", 501), (1, b"beat", 501), (1, b"", 505)):
+            connection = self.raw()
+            connection.send_frame(HEARTBEAT, channel, payload)
+            self.ends(connection, code, "^(FRAME_ERROR|UNEXPECTED_FRAME) - type 8, all octets = ")
+
+    def test_a_frame_eight_bytes_too_large_is_taken(self):
+        """As in RabbitMQ, since quite a few clients count wrongly."""
+        connection = self.raw(frame_max=8192)
+        connection.send_frame(METHOD, 1, encode_method("basic.publish", routing_key="nobody"))
+        connection.send_frame(HEADER, 1, encode_header(8192))
+        connection.send_frame(BODY, 1, bytes(8192))
+        connection.call(1, "basic.qos", prefetch_count=1)
+
     def test_before_the_handshake_frames_are_small(self):
         connection = self.raw(handshake=False, open_channel=False)
         connection.send_raw(PROTOCOL_HEADER)
@@ -181,6 +195,16 @@ class Methods(HostileCase):
                 connection.close()
                 if self.broker is not None:
                     self.assertIn(got[:2], [("connection", 501), ("connection", 503)], f"{name} cut to {size}: {got}")
+
+    def test_bytes_behind_the_last_argument(self):
+        for name, fields in (("channel.open", {}), ("queue.declare", {"queue": "q"}), ("basic.qos", {}), ("tx.select", {}),
+                             ("basic.publish", {"routing_key": "k"}), ("basic.ack", {}), ("channel.close", {}),
+                             ("connection.close", {}), ("connection.update-secret", {})):
+            on_channel = 0 if name.startswith("connection.") else 2 if name == "channel.open" else 1
+            connection = self.raw()
+            connection.send_frame(METHOD, on_channel, encode_method(name, **fields) + b"x")
+            with self.subTest(name):
+                self.ends(connection, 501, "^FRAME_ERROR - cannot decode <<")
 
     def test_methods_only_the_server_sends(self):
         for name in ("basic.deliver", "queue.declare-ok", "channel.open-ok", "basic.get-ok", "basic.return", "tx.commit-ok",

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from amqp_frames_test import HostileCase
 from amqp_wire import METHOD, PROTOCOL_HEADER, Closed, Connection, encode_frame, encode_method
-from broker import scaled
+from broker import scaled, until
 
 
 class Burdens(HostileCase):
@@ -35,10 +35,8 @@ class Burdens(HostileCase):
                 got += 1
         reader.close()
         # Closing gives all of it back.
-        deadline = time.monotonic() + scaled(30)
-        while connection.call(1, "queue.declare", queue=queue, passive=True).message_count < count:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        until("all are ready again", lambda: connection.call(1, "queue.declare", queue=queue,
+                                                             passive=True).message_count >= count, 30)
         self.assertEqual(connection.call(1, "queue.purge", queue=queue).message_count, count)
         connection.call(1, "queue.delete", queue=queue)
 

@@ -10,11 +10,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from broker import Broker, StartError, scaled
+from broker import Broker, StartError, scaled, until
 from stream_wire import FIRST, OK, PUBLISH_CONFIRM, PUBLISH_ERROR, Closed, Connection, Reader
 
 
@@ -198,21 +197,17 @@ class FullDisk(unittest.TestCase):
             connection.publish_and_wait("alarmed", [b"x" * 1000] * 100)
             ballast = pathlib.Path(self.mount, "ballast")
             ballast.write_bytes(bytes(50 << 20))
-            end = time.monotonic() + scaled(15)
-            while True:
+
+            def alarmed():
                 code = connection.declare(1, "alarmed")
-                if code == 17 or time.monotonic() > end:
-                    break
-                self.assertEqual(connection.delete_publisher(1), OK)
-                time.sleep(0.1)
-            self.assertEqual(code, 17, "declaring a publisher under a disk alarm")
+                if code == OK:
+                    self.assertEqual(connection.delete_publisher(1), OK)
+                return code == 17
+            until("declaring a publisher is refused under a disk alarm", alarmed, 15)
             self.assertEqual(connection.subscribe(1, "alarmed"), OK)
             self.assertEqual(len(connection.read(1, 100)), 100)
             ballast.unlink()
-            end = time.monotonic() + scaled(15)
-            while (code := connection.declare(1, "alarmed")) != OK and time.monotonic() < end:
-                time.sleep(0.1)
-            self.assertEqual(code, OK, "the alarm is not lifted")
+            until("the alarm is lifted", lambda: connection.declare(1, "alarmed") == OK, 15)
 
 
 if __name__ == "__main__":

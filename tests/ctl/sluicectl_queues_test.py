@@ -199,7 +199,9 @@ class Queues(AmqpCase):
         for wrong in (["set_vm_memory_high_watermark", "2"], ["set_vm_memory_high_watermark", "absolute", "x"],
                       ["set_disk_free_limit", "x"], ["set_disk_free_limit", "mem_relative", "x"]):
             self.ctl(*wrong, code=65)
-        self.ctl("set_disk_free_limit", code=64)
+        for short in (["set_disk_free_limit"], ["set_disk_free_limit", "mem_relative"],
+                      ["set_vm_memory_high_watermark", "absolute"]):
+            self.ctl(*short, code=64)
 
     def test_users_and_permissions_are_listed(self):
         self.assertIn("guest\t[administrator]", self.ctl("list_users").splitlines())

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "support/fake_broker.h"
 #include "support/fake_messaging.h"
+#include "support/fed_session.h"
 #include "support/test_shard.h"
 
 using namespace sluice;
@@ -13,17 +14,6 @@ using namespace sluice::amqp;
 using namespace sluice::amqp::wire;
 
 namespace {
-
-class Wire final : public base::Transport {
- public:
-  base::Outbox& outbox() override { return outbox_; }
-  const base::PeerInfo& peer() const override { return peer_; }
-  void wake() override {}
-
- private:
-  base::Outbox outbox_;
-  base::PeerInfo peer_{"127.0.0.1", 40000, "127.0.0.1", 5672, true};
-};
 
 // Reads choices from the fuzzer's bytes; zeros at the end.
 class Choices {
@@ -68,15 +58,11 @@ class World {
     write_method(0, ConnectionOpen{"/", "", false}, bytes);
     write_method(1, ChannelOpen{}, bytes);
     feed(bytes);
-    INVARIANT(input_.empty() && messaging_.client != nullptr, "not open");
+    INVARIANT(feeder_.all_used() && messaging_.client != nullptr, "not open");
   }
 
   void feed(base::ByteView piece) {
-    input_.insert(input_.end(), piece.begin(), piece.end());
-    if (session_.closing() != base::Session::Closing::no || !session_.reading()) return;
-    const std::size_t used = session_.on_bytes(input_);
-    INVARIANT(used <= input_.size(), "{} of {}", used, input_.size());
-    input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(used));
+    feeder_.feed(piece);
     drain();
   }
 
@@ -107,7 +93,7 @@ class World {
   }
 
   void event(std::uint8_t what) {
-    const bool over = session_.closing() != base::Session::Closing::no;
+    const bool over = feeder_.is_over();
     const std::uint16_t channel = static_cast<std::uint16_t>(1 + (what >> 4) % 3);
     broker::QueueClient* const client = broker_.client != nullptr ? messaging_.client : nullptr;
     switch (what % 16) {
@@ -151,7 +137,7 @@ class World {
         feed({});
     }
     drain();
-    if (over) INVARIANT(session_.closing() != base::Session::Closing::no, "came back");
+    if (over) INVARIANT(feeder_.is_over(), "came back");
     std::vector<broker::ChannelRow> rows;
     if (broker_.client != nullptr) {
       broker_.client->list_channels(rows);
@@ -172,12 +158,7 @@ class World {
   }
 
   void drain() {
-    base::ByteBuffer output;
-    base::Outbox& outbox = wire_.outbox();
-    for (const auto& piece : outbox.pieces()) {
-      output.insert(output.end(), outbox.data(piece), outbox.data(piece) + piece.size);
-    }
-    outbox.consume(outbox.pending_bytes());
+    const base::ByteBuffer output = wire_.take_sent();
     base::ByteView rest(output);
     if (rest.size() == 8 && rest[0] == 'A') return;  // our protocol header
     FrameReader reader(rest);
@@ -193,9 +174,9 @@ class World {
   Node node_{{}, "fuzz", "0"};
   Metrics metrics_;
   Context context_{shard_.shard, broker_, messaging_, node_, metrics_};
-  Wire wire_;
+  test::FakeTransport wire_;
   Session session_{context_, wire_};
-  base::ByteBuffer input_;
+  test::Feeder feeder_{session_};
 };
 
 }  // namespace

@@ -5,44 +5,27 @@
 #include "base/check.h"
 #include "http/endpoints.h"
 #include "http/session.h"
+#include "support/fed_session.h"
 
 using namespace sluice;
 
 namespace {
 
-class Transport final : public base::Transport {
- public:
-  base::Outbox& outbox() override { return outbox_; }
-  const base::PeerInfo& peer() const override { return peer_; }
-  void wake() override {}
-
- private:
-  base::Outbox outbox_;
-  base::PeerInfo peer_;
-};
-
 // Gives the input in cuts of `cut` bytes, as the runtime does; returns what came back.
 std::string answers(base::ByteView input, std::size_t cut) {
-  Transport transport;
+  test::FakeTransport transport;
   http::Metrics metrics;
   const http::Handler handler = [](const http::Request& request, http::Answer answer) {
     answer({200, "text/plain", request.method + request.path + request.query + request.body});
   };
   http::Session session(transport, handler, metrics);
-  base::ByteBuffer kept;
+  test::Feeder feeder(session);
   while (!input.empty() && session.reading()) {
     const base::ByteView part = input.first(std::min(cut, input.size()));
     input = input.subspan(part.size());
-    kept.insert(kept.end(), part.begin(), part.end());
-    const std::size_t used = session.on_bytes(kept);
-    INVARIANT(used <= kept.size(), "used {} of {}", used, kept.size());
-    kept.erase(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(used));
+    feeder.feed(part);
   }
-  std::string text;
-  for (const auto& piece : transport.outbox().pieces()) {
-    text.append(base::as_text({transport.outbox().data(piece), piece.size}));
-  }
-  return text;
+  return std::string(base::as_text(transport.take_sent()));
 }
 
 template <class Request>

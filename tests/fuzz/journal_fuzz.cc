@@ -15,6 +15,7 @@
 #include "storage/journal_checkpoint.h"
 #include "storage/journal_index.h"
 #include "storage/journal_scan.h"
+#include "support/disk_edits.h"
 #include "support/example_journal.h"
 
 using namespace sluice;
@@ -67,42 +68,6 @@ const test::MemoryDisk& good_disk() {
   return *disk;
 }
 
-void load_good(test::MemoryDisk& disk) {
-  for (const auto& path : good_disk().paths()) disk.set_bytes(path, good_disk().bytes(path));
-}
-
-// Five bytes an edit: file, position (16 bits), what, value.
-void edit(test::MemoryDisk& disk, base::ByteReader& in) {
-  const auto paths = disk.paths();
-  if (paths.empty()) return;
-  const auto& path = paths[in.read<std::uint8_t>() % paths.size()];
-  auto bytes = disk.bytes(path);
-  const std::size_t at = in.read<std::uint16_t>() % (bytes.size() + 1);
-  const auto what = in.read<std::uint8_t>();
-  const auto value = in.read<std::uint8_t>();
-  switch (what % 6) {
-    case 0:
-      if (at < bytes.size()) bytes[at] = value;
-      break;
-    case 1:
-      bytes.resize(at);
-      break;
-    case 2:
-      bytes.insert(bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end());
-      break;
-    case 3:
-      bytes.resize(bytes.size() + value);
-      break;
-    case 4:
-      disk.remove(path).value();
-      return;
-    default:
-      std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), std::uint8_t{0});
-      break;
-  }
-  disk.set_bytes(path, bytes);
-}
-
 void put_file(test::MemoryDisk& disk, std::uint64_t number, std::string_view suffix, base::ByteBuffer bytes) {
   disk.set_bytes(storage::journal_path(directory, number, suffix), std::move(bytes));
 }
@@ -137,7 +102,7 @@ void craft_batches(test::MemoryDisk& disk, base::ByteReader& in) {
 }
 
 void craft_index(test::MemoryDisk& disk, base::ByteReader& in) {
-  load_good(disk);
+  test::copy_files(good_disk(), disk);
   const auto path = [](std::string_view suffix) { return storage::journal_path(directory, 2, suffix); };
   if (!disk.exists(path(storage::journal_index_suffix))) return;
   base::ByteBuffer slots(storage::index_block_bytes), runs;
@@ -213,8 +178,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::TestShard shard;
   if (kind == 0) return decode_all(in.rest()), 0;
   if (kind == 1) {
-    load_good(shard.disk);
-    for (int edits = 0; edits < 8 && in.remaining() >= 5; ++edits) edit(shard.disk, in);
+    test::copy_files(good_disk(), shard.disk);
+    test::edit_files(shard.disk, in);
   } else if (kind == 2) {
     craft_batches(shard.disk, in);
   } else {

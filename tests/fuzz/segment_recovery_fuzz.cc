@@ -8,6 +8,7 @@
 #include "storage/entries.h"
 #include "storage/segment_log.h"
 #include "storage/segment_scan.h"
+#include "support/disk_edits.h"
 #include "support/test_shard.h"
 
 using namespace sluice;
@@ -49,42 +50,6 @@ const test::MemoryDisk& good_disk() {
   return *disk;
 }
 
-void load_good(test::MemoryDisk& disk) {
-  for (const auto& path : good_disk().paths()) disk.set_bytes(path, good_disk().bytes(path));
-}
-
-// Five bytes an edit: file, position (16 bits), what, value.
-void edit(test::MemoryDisk& disk, base::ByteReader& in) {
-  const auto paths = disk.paths();
-  if (paths.empty()) return;
-  const auto& path = paths[in.read<std::uint8_t>() % paths.size()];
-  auto bytes = disk.bytes(path);
-  const std::size_t at = in.read<std::uint16_t>() % (bytes.size() + 1);
-  const auto what = in.read<std::uint8_t>();
-  const auto value = in.read<std::uint8_t>();
-  switch (what % 6) {
-    case 0:
-      if (at < bytes.size()) bytes[at] = value;
-      break;
-    case 1:
-      bytes.resize(at);
-      break;
-    case 2:
-      bytes.insert(bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end());
-      break;
-    case 3:
-      bytes.resize(bytes.size() + value);
-      break;
-    case 4:
-      disk.remove(path).value();
-      return;
-    default:
-      std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), std::uint8_t{0});
-      break;
-  }
-  disk.set_bytes(path, bytes);
-}
-
 // True when every chunk of the segment passes its checks.
 bool check_messages(base::Disk& disk, const storage::SegmentInfo& info) {
   auto file = disk.open(storage::segment_path(directory, info.first_offset, storage::log_suffix),
@@ -111,7 +76,7 @@ bool check_messages(base::Disk& disk, const storage::SegmentInfo& info) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   test::TestShard shard;
-  load_good(shard.disk);
+  test::copy_files(good_disk(), shard.disk);
   base::ByteReader in(base::ByteView(data, size));
   if (size > 0 && in.read<std::uint8_t>() == 0) {
     const auto bytes = in.rest();
@@ -119,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         storage::segment_path(directory, base::Offset{newest_first_offset}, storage::log_suffix),
         {bytes.begin(), bytes.end()});
   } else {
-    for (int edits = 0; edits < 8 && in.remaining() >= 5; ++edits) edit(shard.disk, in);
+    test::edit_files(shard.disk, in);
   }
 
   storage::OpenReport report;

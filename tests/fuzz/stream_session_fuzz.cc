@@ -5,23 +5,13 @@
 #include "base/check.h"
 #include "stream/session.h"
 #include "support/fake_broker.h"
+#include "support/fed_session.h"
 #include "support/test_shard.h"
 
 using namespace sluice;
 using namespace sluice::streamproto;
 
 namespace {
-
-class Wire final : public base::Transport {
- public:
-  base::Outbox& outbox() override { return outbox_; }
-  const base::PeerInfo& peer() const override { return peer_; }
-  void wake() override {}
-
- private:
-  base::Outbox outbox_;
-  base::PeerInfo peer_{"127.0.0.1", 40000, "127.0.0.1", 5552, true};
-};
 
 class World {
  public:
@@ -42,20 +32,16 @@ class World {
     encode(DeclarePublisher{0, "ref", "s"}, 0, bytes);
     encode(Subscribe{0, "s", OffsetSpec::first(), 2, {}}, 0, bytes);
     feed(bytes);
-    INVARIANT(input_.empty() && broker_.client != nullptr, "not open");
+    INVARIANT(feeder_.all_used() && broker_.client != nullptr, "not open");
   }
 
   void feed(base::ByteView piece) {
-    input_.insert(input_.end(), piece.begin(), piece.end());
-    if (session_.closing() != base::Session::Closing::no || !session_.reading()) return;
-    const std::size_t used = session_.on_bytes(input_);
-    INVARIANT(used <= input_.size(), "{} of {}", used, input_.size());
-    input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(used));
+    feeder_.feed(piece);
     drain();
   }
 
   void event(std::uint8_t what) {
-    const bool over = session_.closing() != base::Session::Closing::no;
+    const bool over = feeder_.is_over();
     broker::Client* client = broker_.client;
     if (client != nullptr && !broker_.published.empty() && what % 8 == 0) {
       client->on_confirmed(broker_.published.back().publisher, std::vector<std::uint64_t>{1, 2});
@@ -73,17 +59,12 @@ class World {
       session_.on_tick(shard_.clock.monotonic_ms());
     }
     drain();
-    if (over) INVARIANT(session_.closing() != base::Session::Closing::no, "came back");
+    if (over) INVARIANT(feeder_.is_over(), "came back");
   }
 
  private:
   void drain() {
-    base::ByteBuffer output;
-    base::Outbox& outbox = wire_.outbox();
-    for (const auto& piece : outbox.pieces()) {
-      output.insert(output.end(), outbox.data(piece), outbox.data(piece) + piece.size);
-    }
-    outbox.consume(outbox.pending_bytes());
+    const base::ByteBuffer output = wire_.take_sent();
     FrameReader reader(output, 0);
     FrameRead read = reader.next();
     while (read.status == FrameStatus::complete) read = reader.next();
@@ -95,9 +76,9 @@ class World {
   stream::Node node_{{}, "fuzz", "0"};
   stream::Metrics metrics_;
   stream::Context context_{shard_.shard, broker_, node_, metrics_};
-  Wire wire_;
+  test::FakeTransport wire_;
   stream::Session session_{context_, wire_};
-  base::ByteBuffer input_;
+  test::Feeder feeder_{session_};
 };
 
 }  // namespace

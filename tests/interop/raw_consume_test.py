@@ -7,6 +7,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from broker import until
 from case import BrokerCase
 from stream_wire import *  # noqa: F403
 from stream_wire import Reader, at_offset, at_timestamp
@@ -217,16 +218,16 @@ class Tracking(BrokerCase):
         self.assertEqual(connection.query_offset("app", stream), (NO_OFFSET, 0))
         self.assertEqual(connection.query_offset("app", "no such stream"), (NO_STREAM, 0))
         connection.store_offset("app", stream, 42)
-        self.assertEqual(self.queried(connection, "app", stream, 42), (OK, 42))
+        self.until_stored(connection, "app", stream, 42)
         connection.store_offset("app", stream, 7)
-        self.assertEqual(self.queried(connection, "app", stream, 7), (OK, 7), "the last write wins")
+        self.until_stored(connection, "app", stream, 7)  # the last write wins
         self.assertEqual(connection.query_offset("other", stream), (NO_OFFSET, 0))
 
     def test_offsets_are_gone_with_their_stream(self):
         connection = self.connect()
         stream = self.new_stream(connection)
         connection.store_offset("app", stream, 42)
-        self.assertEqual(self.queried(connection, "app", stream, 42), (OK, 42))
+        self.until_stored(connection, "app", stream, 42)
         self.assertEqual(connection.delete(stream), OK)
         self.assertEqual(connection.create(stream), OK)
         self.assertEqual(connection.query_offset("app", stream), (NO_OFFSET, 0))
@@ -244,16 +245,12 @@ class Tracking(BrokerCase):
         connection = self.connect()
         stream = self.new_stream(connection)
         connection.store_offset("app", stream, 2 ** 63 + 5)
-        self.assertEqual(self.queried(connection, "app", stream, 2 ** 63 + 5), (OK, 2 ** 63 + 5))
+        self.until_stored(connection, "app", stream, 2 ** 63 + 5)
 
-    def queried(self, connection, reference, stream, wanted):
-        """The answer, asked until it is the wanted one: storing is asynchronous."""
-        end = time.monotonic() + 3
-        while True:
-            answer = connection.query_offset(reference, stream)
-            if answer == (OK, wanted) or time.monotonic() > end:
-                return answer
-            time.sleep(0.01)
+    @staticmethod
+    def until_stored(connection, reference, stream, wanted):
+        """Storing is asynchronous."""
+        until(f"{wanted} is stored", lambda: connection.query_offset(reference, stream) == (OK, wanted), 3)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 """Managing streams and superstreams, byte by byte: create, delete, metadata, statistics, partitions, routes."""
 import pathlib
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from broker import until
 from case import BrokerCase
 from stream_wire import *  # noqa: F403
 from stream_wire import Reader
@@ -120,9 +120,7 @@ class Retention(BrokerCase):
         stream = self.new_stream(connection, max_length_bytes=200000, stream_max_segment_size_bytes=50000)
         for _ in range(20):
             connection.publish_and_wait(stream, [b"x" * 1000] * 50)
-        end = time.monotonic() + 10
-        while self.first_chunk(connection, stream) <= 500 and time.monotonic() < end:
-            time.sleep(0.05)
+        until("old segments are dropped", lambda: self.first_chunk(connection, stream) > 500)
         self.assertEqual(connection.subscribe(0, stream, FIRST), OK)
         first = connection.deliver().chunk_id
         self.assertGreater(first, 500)

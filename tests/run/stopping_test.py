@@ -10,7 +10,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from broker import SERVING, TOP, Broker, scaled
+from broker import SERVING, TOP, Broker, scaled, until
 from stream_wire import CLOSE, OK, Connection, Reader
 
 
@@ -29,11 +29,11 @@ class ToolsRun(unittest.TestCase):
             process = subprocess.Popen([TOP / "tools/run"], env=environment, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=output, start_new_session=True)
         self.addCleanup(lambda: process.poll() is None and os.killpg(process.pid, signal.SIGKILL))
-        deadline = time.monotonic() + scaled(120)
-        while not SERVING.search(self.text()):
+
+        def serves():
             self.assertIsNone(process.poll(), self.text())
-            self.assertLess(time.monotonic(), deadline, self.text())
-            time.sleep(0.01)
+            return SERVING.search(self.text())
+        until("tools/run serves", serves, 120)
         return process
 
     def text(self):

@@ -15,7 +15,7 @@
 
 namespace sluice::sim {
 
-class SimDisk final : public base::Disk, public base::RecyclingDisk {
+class SimDisk final : public base::Disk {
  public:
   explicit SimDisk(std::unique_ptr<test::MemoryDisk> files) : files_(std::move(files)) {}
 
@@ -34,6 +34,7 @@ class SimDisk final : public base::Disk, public base::RecyclingDisk {
     if (!file) return file;
     return std::make_shared<SimFile>(std::move(*file), steps_);
   }
+  bool can_open_over() const override { return true; }
   base::Result<std::shared_ptr<base::File>> open_over(const std::string& path) override {
     auto file = files_->open_over(path);
     if (!file) return file;

@@ -36,7 +36,7 @@ void World::add_note(std::string text) {
 
 void World::fail_with(const std::string& text) {
   for (const std::string& note : notes_) std::fprintf(stderr, "%s\n", note.c_str());
-  std::fprintf(stderr, "\nVIOLATION at %.3f ms: %s\nagain with: sim --seed=%llu\n",
+  std::fprintf(stderr, "\nVIOLATION at %.3f ms: %s\nagain with the same --steps and: sim --seed=%llu\n",
                static_cast<double>(now_us_) / 1000, text.c_str(), static_cast<unsigned long long>(seed_));
   std::fflush(stderr);
   std::_Exit(1);

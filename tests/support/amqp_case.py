@@ -15,7 +15,7 @@ import time
 import unittest
 import uuid
 
-from broker import BIN, TOP, scaled
+from broker import BIN, TOP, scaled, until
 from case import BrokerCase
 
 try:
@@ -30,18 +30,6 @@ from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 
 logging.getLogger("pika").setLevel(logging.CRITICAL + 1)
 TRANSIENT, PERSISTENT = 1, 2
-
-
-def until(what, predicate, timeout=10):
-    """Polls until the predicate's result is true and returns it; fails with `what` after the limit."""
-    end = time.monotonic() + scaled(timeout)
-    while True:
-        result = predicate()
-        if result:
-            return result
-        if time.monotonic() > end:
-            raise AssertionError(f"waited too long until {what}")
-        time.sleep(0.005)
 
 
 class Consumer:

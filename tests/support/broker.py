@@ -39,6 +39,26 @@ def scaled(seconds):
     return seconds * float(os.environ.get("SLUICE_TEST_SLOWNESS", "1"))
 
 
+def until(what, predicate, timeout=10):
+    """Polls until the predicate's result is true and returns it; fails with `what` after the limit."""
+    end = time.monotonic() + scaled(timeout)
+    while True:
+        result = predicate()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"waited too long until {what}")
+        time.sleep(0.005)
+
+
+def throughout(what, seconds, predicate):
+    """Looks for so long whether the predicate's result stays true; fails with `what` when it does not."""
+    end = time.monotonic() + scaled(seconds)
+    while time.monotonic() < end:
+        assert predicate(), f"not so all the while: {what}"
+        time.sleep(0.005)
+
+
 class StartError(Exception):
     """The broker ended or stayed silent instead of serving; holds what it printed."""
 

@@ -76,6 +76,10 @@ class FakeMessaging final : public broker::Messaging {
     caller = who;
     client = &attached;
   }
+  void renew(const broker::Caller& who) override {
+    caller = who;
+    calls.push_back("renew " + who.identity.user);
+  }
   void declare_exchange(const broker::Caller&, broker::ExchangeSpec spec, broker::Answer<> answer) override {
     calls.push_back("declare exchange " + spec.name + " " + spec.type);
     arguments = std::move(spec.arguments);
@@ -139,6 +143,17 @@ class FakeMessaging final : public broker::Messaging {
                  std::string(base::as_text(message.body))};
     found->second.ready.emplace_back(found->second.next_offset++, std::move(kept));
     return true;
+  }
+  broker::Outcome<broker::KeptRoute> route_message(const broker::Caller& who,
+                                                   broker::MessageView& message) override {
+    if (!exchanges.contains(std::string(message.exchange))) {
+      return std::unexpected(publish(who, {message}).error());
+    }
+    return broker::KeptRoute();
+  }
+  bool publish_routed(const broker::Caller& who, const broker::PublishRequest& request,
+                      const broker::KeptRoute&) override {
+    return *publish(who, request);
   }
   void consume(const broker::Caller&, broker::ConsumeRequest request, broker::Answer<> answer) override {
     calls.push_back("consume " + request.queue + " prefetch " + std::to_string(request.prefetch));

@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "storage/journal_format.h"
+#include "storage/journal_scan.h"
 #include "support/journal_world.h"
 
 namespace sluice::test {
@@ -44,7 +44,35 @@ struct JournalSteps : JournalWorld {
       journal->flush(true);
     }
   }
-  std::uint64_t next_number = 1;
+  // Publishes to queue 1 and settles, so that files come and go.
+  void live_on(int turns) {
+    for (int turn = 0; turn < turns; ++turn) {
+      publish_many(10);
+      settle(1, settled, settled + 7);
+      settled += 10;
+      check_all_readable();  // the newest from a file with something else behind its end
+      settle(1, settled - 2, settled - 1);
+      journal->flush(true);
+      ticks();
+    }
+  }
+  std::string newest_file() const {
+    std::string newest;
+    for (const auto& name : names())
+      if (name.ends_with(storage::journal_suffix)) newest = directory + "/" + name;
+    return newest;
+  }
+  // Where the batches of a file begin, and where the last one ends.
+  std::vector<std::uint64_t> batch_bounds(const std::string& file) {
+    const auto header = storage::decode_journal_file_header(disk.files().bytes(file)).value();
+    storage::JournalScanner scanner(disk.open(file, base::Disk::Mode::read).value(), header,
+                                    storage::journal_header_bytes, disk.files().bytes(file).size());
+    std::vector<std::uint64_t> bounds{storage::journal_header_bytes};
+    for (auto more = scanner.next(); more && *more; more = scanner.next())
+      bounds.push_back(scanner.next_position());
+    return bounds;
+  }
+  std::uint64_t next_number = 1, settled = 0;
 };
 
 // Some fifty messages to a file.

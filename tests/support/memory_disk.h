@@ -17,12 +17,11 @@
 #include <set>
 
 #include "base/check.h"
-#include "base/file_recycling.h"
 #include "base/ports.h"
 
 namespace sluice::test {
 
-class MemoryDisk final : public base::Disk, public base::RecyclingDisk {
+class MemoryDisk final : public base::Disk {
  public:
   struct Counts {
     std::uint64_t opens = 0, reads = 0, read_bytes = 0, writes = 0, syncs = 0, directory_syncs = 0;
@@ -47,6 +46,7 @@ class MemoryDisk final : public base::Disk, public base::RecyclingDisk {
     return std::make_shared<MemoryFile>(state_, found->second, mode != Mode::read);
   }
 
+  bool can_open_over() const override { return true; }
   base::Result<std::shared_ptr<base::File>> open_over(const std::string& path) override {
     std::lock_guard lock(state_->mutex);
     const auto found = inodes_.find(path);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See inspect_journal.h.
+// The same walks as recovery's, each thing printed as it is met; where a batch is bad, on from the next good
+// one.
 #include "inspect/inspect_journal.h"
 
 #include <fmt/format.h>
@@ -136,13 +137,14 @@ base::Result<std::uint64_t> inspect_journal(std::shared_ptr<base::File> file, co
     if (more) break;
     if (more.error().code != base::Errc::corrupt) return std::unexpected(more.error());
     TRY(behind, storage::find_batch(*file, header->salt, scanner.next_position() + 1, size));
+    TRY(remains, storage::find_remains(*file, header->number, scanner.next_position()));
     ++problems;
     printer.problem(
         scanner.next_position(),
         fmt::format("{} (journal point {}); {}", more.error().text, scanner.point_of(scanner.next_position()),
                     behind ? fmt::format("a batch follows at byte {}", behind->position)
-                           : fmt::format("no batch follows, {} bytes are a torn end",
-                                         size - scanner.next_position())));
+                           : fmt::format("no batch follows, {} of {} bytes are a torn end",
+                                         remains.torn_bytes, size - scanner.next_position())));
     if (!behind) break;
     position = behind->position;
   }

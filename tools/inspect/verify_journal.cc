@@ -12,7 +12,7 @@
 #include "storage/journal_checkpoint.h"
 #include "storage/journal_index.h"
 #include "storage/journal_reader.h"
-#include "storage/journal_scan.h"
+#include "storage/journal_recovery.h"
 
 namespace sluice::inspect {
 namespace {
@@ -93,10 +93,10 @@ class Verifier {
     const auto point = scanner.point_of(scanner.next_position());
     const auto where = fmt::format("{}: {} (journal point {})", path(number, storage::journal_suffix),
                                    more.error().text, point);
-    TRY(synced, synced_behind(number, scanner.next_position()));
-    if (number >= verdict_.checkpoint && synced <= point)
-      verdict_.notes.push_back(fmt::format("{}; {} bytes and later files are cut at the next start", where,
-                                           size - scanner.next_position()));
+    TRY(remains, storage::remains_behind(reader_, journals_, number, scanner.next_position()));
+    if (number >= verdict_.checkpoint && remains.synced_point <= point)
+      verdict_.notes.push_back(fmt::format("{}; what follows, {} bytes of it torn, is cut at the next start",
+                                           where, remains.torn_bytes));
     else
       verdict_.problems.push_back(where);
     return {};
@@ -108,16 +108,6 @@ class Verifier {
     while (cursor.next())
       ++(storage::record_kind(cursor.record()) == storage::RecordKind::message ? verdict_.messages
                                                                                : verdict_.events);
-  }
-
-  base::Result<std::uint64_t> synced_behind(std::uint64_t number, std::uint64_t position) {
-    std::uint64_t synced = 0;
-    for (auto at = journals_.lower_bound(number); at != journals_.end(); ++at, position = 0) {
-      TRY(file, reader_.file(*at, storage::journal_suffix));
-      TRY(highest, storage::highest_synced_point(*file, *at, position));
-      synced = std::max(synced, highest);
-    }
-    return synced;
   }
 
   // Every slot leads to a record that is in that place.

@@ -155,6 +155,10 @@ boost::json::object arguments_of(const Command& command, const cxxopts::ParseRes
       throw UsageError(fmt::format("not enough arguments: <{}> is missing", each->name));
     arguments[each->name] = json_of(*each, words[used++]);
   }
+  const auto* limit = arguments.if_contains("limit");
+  if (limit && (*limit == "absolute" || *limit == "mem_relative") && !arguments.contains("value")) {
+    throw UsageError("not enough arguments: <value> is missing");
+  }
   for (const Argument& each : command.arguments) {
     if (each.positional) continue;
     if (parsed.count(each.option_name()) != 0) {
@@ -269,7 +273,7 @@ int run(const Command& command, const std::vector<std::string>& words) {
     return failure->refused ? command.refused : static_cast<int>(failure->code);
   }
   if (command.shape == sluice::http::Shape::text && output.formatter != Formatter::json) {
-    if (!quiet || command.name == "version") {
+    if (!quiet || command.name == "version" || command.name == "list_vhost_limits") {
       fmt::print("{}\n", std::string_view(std::get<boost::json::value>(reply).at("text").get_string()));
     }
     return 0;

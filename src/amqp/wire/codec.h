@@ -69,8 +69,8 @@ class BitWriter {
   int used_ = 8;
 };
 
-// `arguments` is what follows class and method id in the frame. Bytes after the last field are ignored, as
-// RabbitMQ does.
+// `arguments` is what follows class and method id in the frame. Bytes after the last field make it
+// malformed, as in RabbitMQ.
 template <base::Described T>
 base::Result<T> decode(base::ByteView arguments) {
   T method;
@@ -94,7 +94,8 @@ base::Result<T> decode(base::ByteView arguments) {
       }
     }
   });
-  if (!from.ok()) return base::fail(base::Errc::malformed, std::string("malformed ") + std::string(T::name));
+  if (!from.ok() || !from.at_end())
+    return base::fail(base::Errc::malformed, std::string("malformed ") + std::string(T::name));
   return method;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames of AMQP 0-9-1: type, channel, size, payload, end marker 0xCE. FrameReader cuts them out of a
-// connection's bytes; the limit is on the whole frame, its 8 bytes of overhead included, and is checked
-// before the payload arrives.
+// connection's bytes; the limit is on the whole frame, its 8 bytes of overhead included, but clients that do
+// not count those are let through, as in RabbitMQ. It is checked before the payload arrives.
 #pragma once
 
 #include "amqp/wire/codec.h"
@@ -40,8 +40,7 @@ class FrameReader {
     if (rest.size() < 7) return Status::need_more;
     const auto size = base::load_be<std::uint32_t>(rest.data() + 3);
     if (!known(rest[0])) return Status::unknown_type;
-    if (frame_bytes_max != 0 && std::uint64_t{size} + frame_overhead_bytes > frame_bytes_max)
-      return Status::too_large;
+    if (frame_bytes_max != 0 && size > frame_bytes_max) return Status::too_large;
     if (rest.size() < std::uint64_t{size} + frame_overhead_bytes) return Status::need_more;
     if (rest[7 + size] != frame_end) return Status::bad_end;
     frame = {static_cast<FrameType>(rest[0]), base::load_be<std::uint16_t>(rest.data() + 1),

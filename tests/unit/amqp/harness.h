@@ -10,6 +10,7 @@
 #include "message/properties.h"
 #include "support/fake_broker.h"
 #include "support/fake_messaging.h"
+#include "support/fake_transport.h"
 #include "support/test_shard.h"
 
 namespace sluice::amqp::test {
@@ -43,25 +44,6 @@ using wire::QueueDeclareOk;
 using wire::write_content;
 using wire::write_method;
 using Closing = base::Session::Closing;
-
-class FakeTransport final : public base::Transport {
- public:
-  base::Outbox& outbox() override { return outbox_; }
-  const base::PeerInfo& peer() const override { return peer_; }
-  void wake() override { ++wakes; }
-  bool move_to(base::ShardId shard) override {
-    if (movable) moved_to = shard;
-    return movable;
-  }
-
-  std::size_t wakes = 0;
-  bool movable = false;
-  std::optional<base::ShardId> moved_to;
-  base::PeerInfo peer_{"127.0.0.1", 40000, "127.0.0.1", 5672, true};
-
- private:
-  base::Outbox outbox_;
-};
 
 // A method with the bytes it points into.
 template <class M>
@@ -137,13 +119,7 @@ class Peer {
     return bytes;
   }
 
-  void drain() {
-    for (const auto& piece : transport.outbox().pieces()) {
-      const std::uint8_t* data = transport.outbox().data(piece);
-      output.insert(output.end(), data, data + piece.size);
-    }
-    transport.outbox().consume(transport.outbox().pending_bytes());
-  }
+  void drain() { transport.take_sent(output); }
   // The bytes of the next frame; empty when there is none.
   base::ByteBuffer take() {
     drain();
@@ -283,7 +259,7 @@ class Peer {
   Node node;
   Metrics metrics;
   Context context{shard.shard, broker, messaging, node, metrics};
-  FakeTransport transport;
+  sluice::test::FakeTransport transport{5672};
   std::unique_ptr<Session> session;
   base::ByteBuffer input, output;
   std::uint32_t frame_bytes = 131'072;

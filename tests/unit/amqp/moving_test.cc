@@ -15,7 +15,6 @@ struct Traveller : Peer {
     node.contexts = {&context, &other_context};
     other.add_queue("q");
     messaging.home = base::ShardId{1};
-    transport.movable = true;
     ready();
     declare("q");
   }

@@ -105,7 +105,6 @@ TEST_CASE("a commit of which a part is refused, or that goes nowhere") {
   peer.open_channel();
   select(peer);
   peer.publish(1, "k", "one", Peer::no_properties, "nope");
-  peer.send(1, TxCommit{});
   CHECK(peer.channel_error() == "NOT_FOUND - no exchange 'nope' in vhost '/'");
   CHECK(peer.session->reading());
 

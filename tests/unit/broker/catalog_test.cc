@@ -157,7 +157,7 @@ TEST_CASE("arguments of a stream") {
       {"max-age", "-7D", nullptr},
       {"stream-max-segment-size-bytes", "3000000000", "3000000000"},
       {"stream-max-segment-size-bytes", "3000000001", nullptr},
-      {"stream-max-segment-size-bytes", "0", nullptr},
+      {"stream-max-segment-size-bytes", "0", "0"},
       {"initial-cluster-size", "1", "1"},
       {"initial-cluster-size", "0", nullptr},
       {"queue-leader-locator", "least-leaders", "least-leaders"},

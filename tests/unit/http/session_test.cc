@@ -4,34 +4,17 @@
 #include <catch2/catch.hpp>
 
 #include "http/prometheus.h"
+#include "support/fake_transport.h"
 
 using namespace sluice;
 using Closing = base::Session::Closing;
 
 namespace {
 
-class TestTransport final : public base::Transport {
- public:
-  base::Outbox& outbox() override { return outbox_; }
-  const base::PeerInfo& peer() const override { return peer_; }
-  void wake() override { ++wakes; }
-  std::string sent() {
-    std::string text;
-    for (const auto& piece : outbox_.pieces()) {
-      text.append(reinterpret_cast<const char*>(outbox_.data(piece)), piece.size);
-    }
-    outbox_.consume(outbox_.pending_bytes());
-    return text;
-  }
-  int wakes = 0;
-
- private:
-  base::Outbox outbox_;
-  base::PeerInfo peer_;
-};
-
 struct World {
-  TestTransport transport;
+  // The bytes that were queued since the last call.
+  std::string sent() { return std::string(base::as_text(transport.take_sent())); }
+  test::FakeTransport transport;
   http::Metrics metrics;
   std::vector<http::Request> requests;
   http::Answer later;
@@ -65,7 +48,7 @@ TEST_CASE("requests are answered in order over one connection") {
   CHECK(world.requests[0].query == "x=1");
   CHECK(world.requests[1].method == "POST");
   CHECK(world.requests[1].body == "body");
-  const std::string sent = world.transport.sent();
+  const std::string sent = world.sent();
   CHECK(sent.starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(sent.find("body of /a") < sent.find("body of /b"));
   CHECK(world.session->closing() == Closing::no);
@@ -81,7 +64,7 @@ TEST_CASE("a request may arrive byte by byte") {
   }
   REQUIRE(world.requests.size() == 1);
   CHECK(world.requests[0].body == "abc");
-  CHECK(body_of(world.transport.sent()) == "body of /x");
+  CHECK(body_of(world.sent()) == "body of /x");
   CHECK(world.session->closing() == Closing::after_flush);
 }
 
@@ -100,9 +83,9 @@ TEST_CASE("nothing is read while an answer is outstanding, and a late answer fin
   world.give(one);
   world.session->on_closed();
   world.session.reset();
-  world.transport.sent();
+  world.sent();
   world.later({200, "text/plain", "too late"});
-  CHECK(world.transport.sent().empty());
+  CHECK(world.sent().empty());
 }
 
 TEST_CASE("bytes that are no HTTP, and requests that are too large, end the connection") {
@@ -111,7 +94,7 @@ TEST_CASE("bytes that are no HTTP, and requests that are too large, end the conn
     CHECK(world.give(text) == text.size());
     CHECK(world.session->closing() == Closing::after_flush);
     CHECK(world.metrics.bad_requests.get() == 1);
-    return world.transport.sent();
+    return world.sent();
   };
   CHECK(answer("\x16\x03\x01 nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
   CHECK(answer("GET / HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n").starts_with("HTTP/1.1 413 "));
@@ -125,7 +108,7 @@ TEST_CASE("a slow request and an idle connection have their ends") {
   slow.session->on_tick(9'999);
   CHECK(slow.session->closing() == Closing::no);
   slow.session->on_tick(10'000);
-  CHECK(slow.transport.sent().starts_with("HTTP/1.1 408 "));
+  CHECK(slow.sent().starts_with("HTTP/1.1 408 "));
   CHECK(slow.session->closing() == Closing::after_flush);
 
   World idle;

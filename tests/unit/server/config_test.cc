@@ -57,6 +57,18 @@ TEST_CASE("a file for RabbitMQ is read, with what has no effect named") {
   CHECK(config.stream.heartbeat == 30);
 }
 
+TEST_CASE("a part of the memory is at most all of it") {
+  const test::TempDirectory dir;
+  std::ofstream(dir.file("rabbitmq.conf")) << "vm_memory_high_watermark.relative = 7\n"
+                                              "disk_free_limit.relative = 2.0\n";
+  server::Config config;
+  const auto report = config.read(dir.file("rabbitmq.conf"), {}, nothing);
+  REQUIRE(report.errors.size() == 1);
+  CHECK(report.errors[0].ends_with(
+      "rabbitmq.conf:1: vm_memory_high_watermark.relative = 7: give a number from 0 to 1, "
+      "such as 0.6"));
+}
+
 TEST_CASE("an absent file is an error that names it") {
   server::Config config;
   const auto report = config.read("/absent/sluice.conf", {}, nothing);

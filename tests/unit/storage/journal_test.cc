@@ -105,32 +105,21 @@ TEST_CASE("A file that nobody needs is written anew, and what it held is not tak
   auto options = small_files();
   options.spare_files_max = 2;
   World w(options);
-  std::uint64_t settled = 0;
   const auto spares = [&] {
     return std::ranges::count_if(w.names(), [](const auto& n) { return n.ends_with(journal_spare_suffix); });
   };
-  const auto live_on = [&](int turns) {
-    for (int turn = 0; turn < turns; ++turn) {
-      w.publish_many(10);
-      w.settle(1, settled, settled + 7);
-      settled += 10;
-      w.check_all_readable();  // the newest from a file with something else behind its end
-      w.settle(1, settled - 2, settled - 1);
-      w.journal->flush(true);
-      w.ticks();
-    }
-  };
-  live_on(60);
+  w.live_on(60);
   CHECK(spares() > 0);
   CHECK(w.metrics.removed_files.get() > 10);
   CHECK(w.journal->disk_bytes() < 60'000);
   w.must_open();  // as after a kill: what stands behind the end is cut
   CHECK(spares() == 0);
+  CHECK_FALSE(w.logger.has("torn end"));
   w.check_all_readable();
-  live_on(60);
+  w.live_on(60);
   w.disk.files().lose_power();
   w.must_open();
-  live_on(30);
+  w.live_on(30);
   w.journal->close();
   CHECK(spares() == 0);
   w.must_open();
@@ -170,6 +159,53 @@ TEST_CASE("A torn end is cut and said") {
   w.publish_many(10);
   w.must_open();
   CHECK(w.state.queues.at(1).live.size() == 20);
+}
+
+TEST_CASE(
+    "What a file held before it was written anew is cut without alarm, what is torn of its own is told") {
+  auto options = small_files();
+  options.spare_files_max = 2;
+  World w(options);
+  w.live_on(60);
+  w.background.queued = true;  // no sync of the last two batches
+  for (int i = 0; i < 2; ++i) {
+    w.publish(w.next_number++, {1});
+    w.journal->flush(true);
+  }
+  const auto point = w.journal->end().value;
+  const auto file = w.newest_file();
+  const auto bounds = w.batch_bounds(file);
+  REQUIRE(bounds.size() > 3);
+  const auto end = bounds.back(), last = bounds[bounds.size() - 2], before = bounds[bounds.size() - 3];
+  REQUIRE(w.disk.files().bytes(file).size() > end);
+  w.journal.reset();
+  const auto damage = [&](std::uint64_t position, std::size_t size) {
+    auto bytes = w.disk.files().bytes(file);
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(position), size, std::uint8_t{0});
+    w.disk.files().set_bytes(file, bytes);
+  };
+  std::uint64_t torn = 0;
+  SECTION("nothing is torn") {}
+  SECTION("the end of the last batch") {
+    damage(end - 3, 3);
+    torn = end - last;
+  }
+  SECTION("the end of the last batch's header") {
+    damage(last + 20, 20);
+    torn = batch_header_bytes;
+  }
+  SECTION("the beginning of the one before the last, which is there") {
+    damage(before, 4);
+    torn = end - before;
+  }
+  const auto opened = w.open();
+  if (!opened) FAIL(opened.error().text);
+  CHECK(w.logger.has("torn end cut off") == (torn > 0));
+  CHECK(w.logger.has("the remainder of an old file is cut off") == (torn == 0));
+  CHECK(w.logger.has(fmt::format(" bytes={}", torn)) == (torn > 0));
+  CHECK(w.metrics.cut_bytes.get() == torn);
+  CHECK(w.journal->end().value <= point);
+  w.check_all_readable();
 }
 
 TEST_CASE("Damage of what had been synced stops the opening, with the place, and changes nothing") {

@@ -80,6 +80,35 @@ TEST_CASE("Retention by age removes whole segments and keeps the first offset fr
   CHECK(t.log->view().first_offset == last);
 }
 
+TEST_CASE("Power lost after a drop: offsets go on, though nothing of the newest segment had been synced") {
+  TempLog t;
+  t.options.segment_chunks_max = 5;
+  t.options.retention.bytes_max = 1;
+  t.open();
+  for (int i = 0; i < 16; ++i) t.append();
+  REQUIRE(t.log->view().sealed->empty());
+  REQUIRE_FALSE(t.shard.disk.exists(t.path(10)));
+  t.log.reset();
+  t.shard.disk.lose_power();
+  t.open();
+  CHECK(t.log->view().next_offset == base::Offset{16});
+}
+
+TEST_CASE("What cannot be made durable keeps dropped segments from being removed") {
+  TempLog t;
+  t.options.segment_chunks_max = 5;
+  t.open();
+  for (int i = 0; i < 16; ++i) t.append();
+  t.log->set_retention({.bytes_max = 1, .age_max_ms = {}});
+  t.shard.disk.fail_sync();
+  CHECK(t.log->apply_retention(t.shard.clock.wall_ms()));
+  CHECK(t.shard.disk.exists(t.path(0)));
+  t.options.retention.bytes_max = 1;
+  t.open();
+  CHECK(t.log->view().next_offset == base::Offset{16});
+  CHECK_FALSE(t.shard.disk.exists(t.path(0)));
+}
+
 TEST_CASE("Files are removed oldest first, one batch after another") {
   TempLog t;
   t.options.segment_chunks_max = 5;

@@ -184,7 +184,6 @@ TEST_CASE("the limit of connections is told at open") {
   options.max_connections = 1;
   Peer peer(options);
   peer.open();
-  FakeTransport transport;
   CHECK(peer.node.open_connections.load() == 1);
   peer.session = std::make_unique<stream::Session>(peer.context, peer.transport);
   CHECK(peer.node.open_connections.load() == 0);

@@ -7,29 +7,11 @@
 #include "stream/session.h"
 #include "streamproto/hex.h"
 #include "support/fake_broker.h"
+#include "support/fake_transport.h"
 #include "support/test_shard.h"
 
 // Inside streamproto, so that the commands go by their own names.
 namespace sluice::streamproto::test {
-
-class FakeTransport final : public base::Transport {
- public:
-  base::Outbox& outbox() override { return outbox_; }
-  const base::PeerInfo& peer() const override { return peer_; }
-  void wake() override { ++wakes; }
-  bool move_to(base::ShardId shard) override {
-    if (can_move) moved_to = shard;
-    return can_move;
-  }
-
-  std::size_t wakes = 0;
-  bool can_move = true;
-  std::optional<base::ShardId> moved_to;
-  base::PeerInfo peer_{"127.0.0.1", 40000, "127.0.0.1", 5552, true};
-
- private:
-  base::Outbox outbox_;
-};
 
 class Peer {
  public:
@@ -63,13 +45,7 @@ class Peer {
     output.erase(output.begin(), output.begin() + static_cast<std::ptrdiff_t>(read.size_bytes));
     return frame;
   }
-  void drain() {
-    for (const auto& piece : transport.outbox().pieces()) {
-      const std::uint8_t* data = transport.outbox().data(piece);
-      output.insert(output.end(), data, data + piece.size);
-    }
-    transport.outbox().consume(transport.outbox().pending_bytes());
-  }
+  void drain() { transport.take_sent(output); }
 
   // The next frame, which must be a T.
   template <Command T>
@@ -130,7 +106,7 @@ class Peer {
   stream::Node node;
   stream::Metrics metrics;
   stream::Context context{shard.shard, broker, node, metrics};
-  FakeTransport transport;
+  sluice::test::FakeTransport transport;
   std::unique_ptr<stream::Session> session;
   base::ByteBuffer input, output, last;
   std::uint32_t next_correlation = 100;

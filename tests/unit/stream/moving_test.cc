@@ -30,7 +30,7 @@ struct Elsewhere {
   sluice::test::FakeBroker broker;
   stream::Metrics metrics;
   stream::Context context{shard, broker, peer_.node, metrics};
-  FakeTransport transport;
+  sluice::test::FakeTransport transport;
 };
 
 }  // namespace
@@ -91,10 +91,10 @@ TEST_CASE("a connection stays where it is when moving is not possible or of no u
   CHECK(declare(1, "s") == ResponseCode::ok);  // has a publisher already
   CHECK(peer.ask<DeletePublisherResponse>(DeletePublisher{0}) == ResponseCode::ok);
   CHECK(peer.ask<DeletePublisherResponse>(DeletePublisher{1}) == ResponseCode::ok);
-  peer.transport.can_move = false;
+  peer.transport.movable = false;
   CHECK(declare(0, "s") == ResponseCode::ok);
   CHECK(peer.ask<DeletePublisherResponse>(DeletePublisher{0}) == ResponseCode::ok);
-  peer.transport.can_move = true;
+  peer.transport.movable = true;
   CHECK(peer.ask<SubscribeResponse>(Subscribe{0, "s", OffsetSpec::first(), 1, {}}) == ResponseCode::ok);
   CHECK(declare(0, "s") == ResponseCode::ok);  // has a subscription
   CHECK_FALSE(peer.transport.moved_to.has_value());
