@@ -197,13 +197,16 @@ class Methods(HostileCase):
                     self.assertIn(got[:2], [("connection", 501), ("connection", 503)], f"{name} cut to {size}: {got}")
 
     def test_bytes_behind_the_last_argument(self):
+        """RabbitMQ crashes (541) where it happens on channel 0; 501 says what is wrong there, too."""
         for name, fields in (("channel.open", {}), ("queue.declare", {"queue": "q"}), ("basic.qos", {}), ("tx.select", {}),
                              ("basic.publish", {"routing_key": "k"}), ("basic.ack", {}), ("channel.close", {}),
                              ("connection.close", {}), ("connection.update-secret", {})):
             on_channel = 0 if name.startswith("connection.") else 2 if name == "channel.open" else 1
             connection = self.raw()
             connection.send_frame(METHOD, on_channel, encode_method(name, **fields) + b"x")
-            with self.subTest(name):
+            if self.broker is None and on_channel == 0:
+                self.ends(connection, 541)
+            else:
                 self.ends(connection, 501, "^FRAME_ERROR - cannot decode <<")
 
     def test_methods_only_the_server_sends(self):
