@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An extent counts what it holds in its file (references, live bytes), so every change of what is alive passes
-// through take(). Released from the front it needs a number only; the bits are made at the first release
-// elsewhere. QueueExtents splits and clips the older extents so that none overlaps.
+// An extent counts what it holds in its file (references, live bytes), so every change of what is alive
+// passes through take(). Released from the front it needs a number only; the bits are made at the first
+// release elsewhere. QueueExtents splits and clips the older extents so that none overlaps.
 #include "storage/journal_extents.h"
 
 #include <algorithm>

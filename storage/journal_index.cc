@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing streams the slots block by block, so memory does not grow with the file. Reading takes the runs only,
-// whole and checked (sorted, without gaps between their slots); blocks are for JournalReader.
+// Writing streams the slots block by block, so memory does not grow with the file. Reading takes the runs
+// only, whole and checked (sorted, without gaps between their slots); blocks are for JournalReader.
 #include "storage/journal_index.h"
 
 #include <fmt/format.h>

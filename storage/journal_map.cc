@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages of a queue come in order, so the queue of the last call is kept at hand. Sealing ends the extents of
-// a file; what its .index holds is taken from them, and once it is written they forget their slots.
+// Messages of a queue come in order, so the queue of the last call is kept at hand. Sealing ends the extents
+// of a file; what its .index holds is taken from them, and once it is written they forget their slots.
 #include "storage/journal_map.h"
 
 #include <algorithm>

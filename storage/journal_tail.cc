@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each block has room for a batch header in front of its unwritten part, which write() fills in last: records,
-// size and point are known only then.
+// Each block has room for a batch header in front of its unwritten part, which write() fills in last:
+// records, size and point are known only then.
 #include "storage/journal_tail.h"
 
 #include "base/check.h"

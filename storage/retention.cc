@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HiddenHead looks at the index in blocks of 256 chunks and never twice at one: the cutoff only moves forward.
-// What cannot be read hides nothing.
+// HiddenHead looks at the index in blocks of 256 chunks and never twice at one: the cutoff only moves
+// forward. What cannot be read hides nothing.
 #include "storage/retention.h"
 
 #include <algorithm>
