@@ -104,7 +104,7 @@ std::uint8_t* JournalStore::begin_message(std::span<const MessagePlace> places, 
   const auto room = tail_.append(size);
   INVARIANT(room.position + size <= journal_file_bytes_limit, "a journal file of {} bytes", room.position);
   slot = {static_cast<std::uint32_t>(room.position), static_cast<std::uint32_t>(size)};
-  std::memcpy(room.at + message_header_bytes, places_.data(), places_bytes);
+  std::copy_n(places_.data(), places_bytes, room.at + message_header_bytes);
   return room.at;
 }
 

@@ -21,8 +21,8 @@ class Declaring {
 
   void declare_exchange(const Caller& caller, ExchangeSpec spec, Answer<> answer);
   void delete_exchange(const Caller& caller, std::string name, bool if_unused, Answer<> answer);
-  void bind(const Caller& caller, BindingSpec spec, Answer<> answer);
-  void unbind(const Caller& caller, BindingSpec spec, Answer<> answer);
+  void bind(const Caller& caller, const BindingSpec& spec, Answer<> answer);
+  void unbind(const Caller& caller, const BindingSpec& spec, Answer<> answer);
   void declare_queue(const Caller& caller, QueueSpec spec, Answer<QueueStatus> answer);
   void delete_queue(const Caller& caller, std::string name, bool if_unused, bool if_empty,
                     Answer<std::uint64_t> answer);

@@ -201,7 +201,7 @@ base::Result<> Declaring::check_binding(const BindingRecord& binding) const {
   return {};
 }
 
-void Declaring::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
+void Declaring::bind(const Caller& caller, const BindingSpec& spec, Answer<> answer) {
   auto record = to_record(caller, spec);
   if (!record) return answer(std::unexpected(to_refusal(record.error())));
   if (auto ours = check_not_locked(caller, *record); !ours) {
@@ -212,7 +212,7 @@ void Declaring::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
   send(Bind{std::move(*record)}, std::move(answer));
 }
 
-void Declaring::unbind(const Caller& caller, BindingSpec spec, Answer<> answer) {
+void Declaring::unbind(const Caller& caller, const BindingSpec& spec, Answer<> answer) {
   auto record = to_record(caller, spec);
   if (!record) return answer(std::unexpected(to_refusal(record.error())));
   if (!catalog().binding(*record)) return answer({});

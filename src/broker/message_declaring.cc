@@ -24,11 +24,11 @@ void ShardMessaging::delete_exchange(const Caller& caller, std::string name, boo
 }
 void ShardMessaging::bind(const Caller& caller, BindingSpec spec, Answer<> answer) {
   if (spec.destination_is_queue && is_reply_to(spec.destination)) return answer(no_binding_to_replies());
-  declaring_.bind(caller, std::move(spec), std::move(answer));
+  declaring_.bind(caller, spec, std::move(answer));
 }
 void ShardMessaging::unbind(const Caller& caller, BindingSpec spec, Answer<> answer) {
   if (spec.destination_is_queue && is_reply_to(spec.destination)) return answer(no_binding_to_replies());
-  declaring_.unbind(caller, std::move(spec), std::move(answer));
+  declaring_.unbind(caller, spec, std::move(answer));
 }
 void ShardMessaging::declare_queue(const Caller& caller, QueueSpec spec, Answer<QueueStatus> answer) {
   if (is_reply_to(spec.name)) {

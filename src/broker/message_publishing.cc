@@ -81,9 +81,9 @@ Outcome<Router::Place*> ShardMessaging::find_place(QueueClientState& client, std
 // All keys of the message being published must be allowed.
 Outcome<> ShardMessaging::check_topics(const QueueClientState& client, std::string_view exchange,
                                        std::string_view key) const {
-  const auto& [id, identity, vhost, notify] = client.caller;
+  const Caller& caller = client.caller;
   const auto check = [&](std::string_view one) {
-    return broker_.access().check_topic(identity, vhost, exchange, Permission::write, one);
+    return broker_.access().check_topic(caller.identity, caller.vhost, exchange, Permission::write, one);
   };
   if (auto allowed = check(key); !allowed) return std::unexpected(to_refusal(allowed.error()));
   for (const auto more : more_keys_) {

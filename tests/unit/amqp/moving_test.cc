@@ -18,6 +18,7 @@ struct Traveller : Peer {
     ready();
     declare("q");
   }
+  ~Traveller() { session.reset(); }  // before the shard it may be on
   void arrive() {
     REQUIRE(transport.moved_to == base::ShardId{1});
     session->on_moved(base::ShardId{1}, transport);
