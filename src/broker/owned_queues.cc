@@ -23,7 +23,7 @@ base::Result<> ShardMessaging::start() {
     auto settings = broker_.settings_of(record);
     const base::QueueId id{record.log_id};
     owned_.insert_or_assign(id, to_owned(record, settings));
-    setups.push_back({id, std::move(settings.options)});
+    setups.push_back({id, settings.options});
   });
   const auto directory = set_.journal_directory(shard_.id);
   TRY_VOID(shard_.disk.create_directories(directory));

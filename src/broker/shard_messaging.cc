@@ -100,8 +100,8 @@ void ShardMessaging::answer_behind(std::span<const base::ShardId> shards, Answer
     if (to == shard_.id || asked[to.value]) continue;
     asked[to.value] = true;
     ++open->shards;
-    on_shard(to, [home = shard_.id, open](ShardMessaging& there) mutable {
-      there.on_shard(home, [open = std::move(open)](ShardMessaging&) {
+    on_shard(to, [home = shard_.id, open](ShardMessaging& there) {
+      there.on_shard(home, [open](ShardMessaging&) {
         if (--open->shards == 0) open->answer({});
       });
     });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of node_endpoints.h.
+// What the commands of node_endpoints.h do: their words are read here, with what is wrong with them said; the
+// broker's Administration does the rest, and its answer becomes rows or a sentence.
 #include <fmt/format.h>
 
 #include <charconv>

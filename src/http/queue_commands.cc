@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of queue_endpoints.h.
+// What the commands of queue_endpoints.h do: the broker's Administration is asked, and its rows go out under
+// the names that columns have on the wire.
 #include <fmt/format.h>
 
 #include <algorithm>
